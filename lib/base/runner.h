@@ -23,7 +23,8 @@ void tns__run_result_clear(struct tns_run_result *r);
  * argv[0] is an absolute path. Fixed environment (PATH, LC_ALL=C), stdin /dev/null, own process
  * group, no inherited descriptors. At the deadline: SIGTERM to the group, 2 s of grace, SIGKILL, and
  * a child that even then stays (D state) is abandoned, never waited for: TNS_E_TIMEOUT.
- * A command that ran and failed is success here: look at exit_code. SIGCHLD handlers and
+ * A command that ran and failed is success here: look at exit_code. A program that is
+ * not there is TNS_E_NOTFOUND. SIGCHLD handlers and
  * SIG_IGN of the host program must not disturb: pidfd where the kernel has it.
  */
 struct tns_runner {

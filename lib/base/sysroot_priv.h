@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of sysroot share: opening below the root, and finding a name's directory. */
+#ifndef TNS_BASE_SYSROOT_PRIV_H
+#define TNS_BASE_SYSROOT_PRIV_H
+
+#include <limits.h>
+#include <stdarg.h>
+
+#include "base/sysroot.h"
+
+struct tns_sysroot {
+    int fd;        /* O_PATH of the root */
+    bool is_real;  /* the root is "/": nothing to confine */
+    tns_sysroot_trace_fn trace_fn;
+    void *trace_user;
+};
+
+/* A path split at its last component: at(dir_fd, name) acts on exactly that entry. */
+struct tns__sysroot_entry {
+    int dir_fd;
+    char path[PATH_MAX];
+    const char *name; /* inside path */
+};
+
+/* Formats, checks and traces the path. */
+int tns__sysroot_path(struct tns_sysroot *sr, const char *verb, char ret[PATH_MAX],
+                      struct tns_error *err, const char *fmt, va_list ap)
+    __attribute__((format(printf, 5, 0)));
+
+/* open() below the root; -errno on failure, the fd otherwise. */
+int tns__sysroot_openat(const struct tns_sysroot *sr, const char *path, int flags, mode_t mode);
+
+/* Formats the path and opens its directory, which is made with make_mode when that is not 0. */
+int tns__sysroot_enter(struct tns_sysroot *sr, const char *verb, mode_t make_mode,
+                       struct tns__sysroot_entry *ret, struct tns_error *err, const char *fmt,
+                       va_list ap) __attribute__((format(printf, 6, 0)));
+
+/* The error of a failed system call on a path: NOTFOUND when it is not there. */
+int tns__sysroot_fail(struct tns_error *err, int sys_errno, const char *verb, const char *path);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changing things below a sysroot: whole or not at all, and never through a half-made name. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/sysroot_priv.h"
+
+#define LOCK_RETRY_MAX_MS 20
+
+int tns__sysroot_write(struct tns_sysroot *sr, const char *text, struct tns_error *err,
+                       const char *fmt, ...)
+{
+    char path[PATH_MAX];
+    _tns_close_ int fd = -1;
+    size_t len = strlen(text);
+    va_list ap;
+    ssize_t n;
+    int rc;
+
+    va_start(ap, fmt);
+    rc = tns__sysroot_path(sr, "write", path, err, fmt, ap);
+    va_end(ap);
+    if (rc < 0)
+        return rc;
+
+    fd = tns__sysroot_openat(sr, path, O_WRONLY | O_NOCTTY, 0);
+    if (fd < 0)
+        return tns__sysroot_fail(err, -fd, "write", path);
+    /* a sysfs attribute takes its value in one write, or not at all */
+    n = write(fd, text, len);
+    if (n < 0)
+        return tns__sysroot_fail(err, errno, "write", path);
+    return (size_t)n == len ? 0 : tns__sysroot_fail(err, EIO, "write", path);
+}
+
+/* A name beside the final one that nobody else uses. */
+static void temp_name(char ret[NAME_MAX + 1], const char *name)
+{
+    uint64_t random = 0;
+
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
+        random = tns__now_ns();
+    snprintf(ret, NAME_MAX + 1, ".%.200s.%d.%016llx", name, (int)getpid(),
+             (unsigned long long)random);
+}
+
+static int write_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, bytes, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int write_new(int dir_fd, const char *name, const void *bytes, size_t len, mode_t mode)
+{
+    _tns_close_ int fd =
+        openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    int rc;
+
+    if (fd < 0)
+        return -errno;
+    rc = write_all(fd, bytes, len);
+    /* the mode asked for, whatever the umask of the host program is */
+    if (rc == 0 && fchmod(fd, mode) < 0)
+        rc = -errno;
+    if (rc == 0 && fsync(fd) < 0)
+        rc = -errno;
+    return rc;
+}
+
+static int rename_over(int dir_fd, const char *from, const char *to)
+{
+    _tns_close_ int dir = -1;
+
+    if (renameat(dir_fd, from, dir_fd, to) < 0)
+        return -errno;
+    /* the new name is durable only with its directory; an O_PATH fd cannot be synced */
+    dir = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0 || fsync(dir) < 0)
+        return -errno;
+    return 0;
+}
+
+int tns__sysroot_replace(struct tns_sysroot *sr, const void *bytes, size_t len, mode_t mode,
+                         struct tns_error *err, const char *fmt, ...)
+{
+    struct tns__sysroot_entry at;
+    _tns_close_ int dir_fd = -1;
+    char temp[NAME_MAX + 1];
+    va_list ap;
+    int rc;
+
+    va_start(ap, fmt);
+    rc = tns__sysroot_enter(sr, "replace", 0700, &at, err, fmt, ap);
+    va_end(ap);
+    if (rc < 0)
+        return rc;
+    dir_fd = at.dir_fd;
+
+    temp_name(temp, at.name);
+    rc = write_new(dir_fd, temp, bytes, len, mode);
+    if (rc == 0)
+        rc = rename_over(dir_fd, temp, at.name);
+    if (rc < 0) {
+        unlinkat(dir_fd, temp, 0);
+        return tns__sysroot_fail(err, -rc, "replace", at.path);
+    }
+    return 0;
+}
+
+int tns__sysroot_symlink(struct tns_sysroot *sr, const char *target, struct tns_error *err,
+                         const char *fmt, ...)
+{
+    struct tns__sysroot_entry at;
+    _tns_close_ int dir_fd = -1;
+    char temp[NAME_MAX + 1];
+    va_list ap;
+    int rc;
+
+    va_start(ap, fmt);
+    rc = tns__sysroot_enter(sr, "symlink", 0755, &at, err, fmt, ap);
+    va_end(ap);
+    if (rc < 0)
+        return rc;
+    dir_fd = at.dir_fd;
+
+    temp_name(temp, at.name);
+    if (symlinkat(target, dir_fd, temp) < 0)
+        return tns__sysroot_fail(err, errno, "place symlink", at.path);
+    if (renameat(dir_fd, temp, dir_fd, at.name) < 0) {
+        rc = errno;
+        unlinkat(dir_fd, temp, 0);
+        return tns__sysroot_fail(err, rc, "place symlink", at.path);
+    }
+    return 0;
+}
+
+int tns__sysroot_unlink(struct tns_sysroot *sr, struct tns_error *err, const char *fmt, ...)
+{
+    struct tns_error mine = TNS_ERROR_INIT;
+    struct tns__sysroot_entry at;
+    _tns_close_ int dir_fd = -1;
+    va_list ap;
+    int rc;
+
+    va_start(ap, fmt);
+    rc = tns__sysroot_enter(sr, "unlink", 0, &at, &mine, fmt, ap);
+    va_end(ap);
+    if (rc == -TNS_E_NOTFOUND)
+        return 0;
+    if (rc < 0)
+        return tns__error_copy(err, &mine);
+    dir_fd = at.dir_fd;
+
+    if (unlinkat(dir_fd, at.name, 0) < 0 && errno != ENOENT)
+        return tns__sysroot_fail(err, errno, "remove", at.path);
+    return 0;
+}
+
+int tns__sysroot_mkdir(struct tns_sysroot *sr, mode_t mode, struct tns_error *err,
+                       const char *fmt, ...)
+{
+    struct tns__sysroot_entry at;
+    _tns_close_ int dir_fd = -1;
+    struct stat st;
+    va_list ap;
+    int rc;
+
+    va_start(ap, fmt);
+    rc = tns__sysroot_enter(sr, "mkdir", mode, &at, err, fmt, ap);
+    va_end(ap);
+    if (rc < 0)
+        return rc;
+    dir_fd = at.dir_fd;
+
+    if (mkdirat(dir_fd, at.name, mode) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return tns__sysroot_fail(err, errno, "make directory", at.path);
+    if (fstatat(dir_fd, at.name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+        return tns__sysroot_fail(err, ENOTDIR, "make directory", at.path);
+    return 0;
+}
+
+/* Whether fd is still the file of that name: another process may have replaced it meanwhile. */
+static bool is_still_there(int fd, const struct tns__sysroot_entry *at)
+{
+    struct stat mine, there;
+
+    return fstat(fd, &mine) == 0 &&
+           fstatat(at->dir_fd, at->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+           mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
+}
+
+/* flock cannot be polled, so it is tried again, at growing intervals, up to the deadline. */
+static int lock_wait(const struct tns_ctx *ctx, int fd, const char *path, struct tns_error *err)
+{
+    struct tns_error waiting = TNS_ERROR_INIT;
+    unsigned pause_ms = 1;
+
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return tns__sysroot_fail(err, errno, "lock", path);
+        if (tns__ctx_backoff(ctx, pause_ms, path, &waiting) == -TNS_E_TIMEOUT)
+            return tns__error_set(err, TNS_E_BUSY, "%s is locked by another process", path);
+        if (waiting.code)
+            return tns__error_copy(err, &waiting);
+        if (pause_ms < LOCK_RETRY_MAX_MS)
+            pause_ms *= 2;
+    }
+    return 0;
+}
+
+int tns__sysroot_lock(struct tns_sysroot *sr, const struct tns_ctx *ctx, int *ret_fd,
+                      struct tns_error *err, const char *fmt, ...)
+{
+    struct tns__sysroot_entry at;
+    _tns_close_ int dir_fd = -1;
+    va_list ap;
+    int rc;
+
+    va_start(ap, fmt);
+    rc = tns__sysroot_enter(sr, "lock", 0700, &at, err, fmt, ap);
+    va_end(ap);
+    if (rc < 0)
+        return rc;
+    dir_fd = at.dir_fd;
+
+    for (;;) {
+        _tns_close_ int fd =
+            openat(dir_fd, at.name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+        if (fd < 0)
+            return tns__sysroot_fail(err, errno, "lock", at.path);
+        rc = lock_wait(ctx, fd, at.path, err);
+        if (rc < 0)
+            return rc;
+        if (is_still_there(fd, &at)) {
+            *ret_fd = TNS_STEAL_FD(fd);
+            return 0;
+        }
+    }
+}
