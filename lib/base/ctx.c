@@ -59,10 +59,12 @@ int tns__ctx_left_ms(const struct tns_ctx *ctx)
 
 static int ctx_timeout(const char *what, struct tns_error *err)
 {
-    return tns__error_set(err, TNS_E_TIMEOUT, "waiting for %s: the time allowed has passed", what);
+    return tns__error_set(err, TNS_E_TIMEOUT, "waiting for %s: the time allowed has passed",
+                          what);
 }
 
-static int ctx_ask_cancel(const struct tns_ctx *ctx, const char *what, struct tns_error *err)
+static int ctx_ask_cancel(const struct tns_ctx *ctx, const char *what,
+                          struct tns_error *err)
 {
     if (!ctx->cancel_fn || !ctx->cancel_fn(ctx->cancel_user))
         return 0;

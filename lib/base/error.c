@@ -56,7 +56,8 @@ static void error_put(struct tns_error *err, char *text)
     strcpy(err->text, text);
 }
 
-static int error_vset(struct tns_error *err, int code, int sys_errno, const char *fmt, va_list ap)
+static int error_vset(struct tns_error *err, int code, int sys_errno, const char *fmt,
+                      va_list ap)
 {
     char text[ERROR_SCRATCH];
     size_t len;

@@ -116,8 +116,8 @@ int tns__json_obj(const json_t *obj, const char *key, const json_t **ret, const 
     return rc;
 }
 
-int tns__json_str_opt(const json_t *obj, const char *key, const char **ret, const char *what,
-                      struct tns_error *err)
+int tns__json_str_opt(const json_t *obj, const char *key, const char **ret,
+                      const char *what, struct tns_error *err)
 {
     int rc;
     const json_t *value = json_member(obj, key, WANT_STR, true, &rc, what, err);

@@ -95,8 +95,8 @@ static int json_token(struct json_scan *scan, struct tns_error *err)
     return rc;
 }
 
-static int json_check_limits(const char *text, size_t len, const struct tns_json_limits *limits,
-                             struct tns_error *err)
+static int json_check_limits(const char *text, size_t len,
+                             const struct tns_json_limits *limits, struct tns_error *err)
 {
     struct json_scan scan = { .limits = limits, .p = text, .end = text + len };
 
@@ -128,7 +128,8 @@ static int json_syntax_error(const json_error_t *fault, struct tns_error *err)
         return tns__error_set(err, TNS_E_PROTOCOL, "JSON number is out of range (byte %d)",
                               fault->position);
     default:
-        return tns__error_set(err, TNS_E_PROTOCOL, "this is no JSON (byte %d)", fault->position);
+        return tns__error_set(err, TNS_E_PROTOCOL, "this is no JSON (byte %d)",
+                              fault->position);
     }
 }
 

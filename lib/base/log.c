@@ -10,7 +10,8 @@
 
 #define LOG_STACK 2048
 
-static void log_emit(const struct tns_ctx *ctx, int level, const char *component, char *text)
+static void log_emit(const struct tns_ctx *ctx, int level, const char *component,
+                     char *text)
 {
     tns__redact(text);
     tns__text_clean(text);
@@ -35,12 +36,14 @@ static void log_format(const struct tns_ctx *ctx, int level, const char *compone
         longer = tns__vasprintf(fmt, ap);
         /* half a line could end in half a secret, which the redactor does not know */
         if (!longer)
-            snprintf(line, sizeof(line), "(a line of %d bytes is lost: out of memory)", len);
+            snprintf(line, sizeof(line), "(a line of %d bytes is lost: out of memory)",
+                     len);
     }
     log_emit(ctx, level, component, longer ? longer : line);
 }
 
-void tns__log(const struct tns_ctx *ctx, int level, const char *component, const char *fmt, ...)
+void tns__log(const struct tns_ctx *ctx, int level, const char *component, const char *fmt,
+              ...)
 {
     va_list ap;
 

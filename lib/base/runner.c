@@ -232,7 +232,8 @@ static int run_result(struct run *run, const char *program, struct tns_run_resul
                               program);
     if (run->status.exec_errno)
         return tns__error_errno(err,
-                                run->status.exec_errno == ENOENT ? TNS_E_NOTFOUND : TNS_E_DEVICE,
+                                run->status.exec_errno == ENOENT ? TNS_E_NOTFOUND
+                                                                 : TNS_E_DEVICE,
                                 run->status.exec_errno, "cannot run %s", program);
 
     if (WIFEXITED(status))
@@ -249,17 +250,22 @@ static int run_result(struct run *run, const char *program, struct tns_run_resul
     return 0;
 }
 
-static int run_real(struct tns_runner *r, const struct tns_ctx *ctx, const char *const argv[],
-                    struct tns_run_result *ret, struct tns_error *err)
+static int run_real(struct tns_runner *r, const struct tns_ctx *ctx,
+                    const char *const argv[], struct tns_run_result *ret,
+                    struct tns_error *err)
 {
     _run_clear_ struct run run = {
-        .pid_fd = -1, .status_fd = -1, .out.fd = -1, .err.fd = -1,
+        .pid_fd = -1,
+        .status_fd = -1,
+        .out.fd = -1,
+        .err.fd = -1,
     };
     int rc;
 
     (void)r;
     if (!argv[0] || argv[0][0] != '/')
-        return tns__error_set(err, TNS_E_USAGE, "a program is run by its absolute path only");
+        return tns__error_set(err, TNS_E_USAGE,
+                              "a program is run by its absolute path only");
     rc = tns__ctx_check(ctx, argv[0], err);
     if (rc < 0)
         return rc;

@@ -65,7 +65,8 @@ static void keeper_default_signals(void)
 
 static void keeper_report(int exec_errno, int wait_status)
 {
-    struct tns__run_status report = { .exec_errno = exec_errno, .wait_status = wait_status };
+    struct tns__run_status report = { .exec_errno = exec_errno,
+                                      .wait_status = wait_status };
     ssize_t n;
 
     do
@@ -126,7 +127,8 @@ pid_t tns__run_keeper(const char *const argv[], const struct tns__run_pipes *pip
         keeper_main(argv, pipes);
     saved = errno;
     if (pid > 0)
-        setpgid(pid, pid); /* whoever comes first: the group is there before it is signalled */
+        setpgid(pid,
+                pid); /* whoever comes first: the group is there before it is signalled */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return pid < 0 ? -saved : pid;
 }

@@ -85,7 +85,8 @@ struct tns_secret *tns__secret_new(const char *bytes, size_t len)
 
     s->len = len;
     s->map_len = secret_map_len(len);
-    map = mmap(NULL, s->map_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    map =
+        mmap(NULL, s->map_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED) {
         tns__free(s);
         return NULL;

@@ -51,7 +51,8 @@ void tns__sysroot_trace(struct tns_sysroot *sr, tns_sysroot_trace_fn fn, void *u
     sr->trace_user = user;
 }
 
-int tns__sysroot_fail(struct tns_error *err, int sys_errno, const char *verb, const char *path)
+int tns__sysroot_fail(struct tns_error *err, int sys_errno, const char *verb,
+                      const char *path)
 {
     int code = sys_errno == ENOENT ? TNS_E_NOTFOUND : TNS_E_DEVICE;
 
@@ -64,11 +65,11 @@ int tns__sysroot_path(struct tns_sysroot *sr, const char *verb, char ret[PATH_MA
     int len = vsnprintf(ret, PATH_MAX, fmt, ap);
 
     if (len < 0 || len >= PATH_MAX)
-        return tns__error_set(err, TNS_E_USAGE, "cannot %s a path of more than %d bytes", verb,
-                              PATH_MAX - 1);
+        return tns__error_set(err, TNS_E_USAGE, "cannot %s a path of more than %d bytes",
+                              verb, PATH_MAX - 1);
     if (ret[0] != '/')
-        return tns__error_set(err, TNS_E_USAGE, "cannot %s %s: the path is not absolute", verb,
-                              ret);
+        return tns__error_set(err, TNS_E_USAGE, "cannot %s %s: the path is not absolute",
+                              verb, ret);
     if (sr->trace_fn)
         sr->trace_fn(sr->trace_user, verb, ret);
     return 0;
@@ -76,7 +77,8 @@ int tns__sysroot_path(struct tns_sysroot *sr, const char *verb, char ret[PATH_MA
 
 /* A recorded tree holds symlinks, absolute ones too, that must resolve inside of it: only the
  * kernel can do that without a race. The real root needs no confinement. */
-int tns__sysroot_openat(const struct tns_sysroot *sr, const char *path, int flags, mode_t mode)
+int tns__sysroot_openat(const struct tns_sysroot *sr, const char *path, int flags,
+                        mode_t mode)
 {
     struct open_how how = {
         .flags = (unsigned)flags | O_CLOEXEC,
@@ -132,8 +134,8 @@ static int sysroot_open_dir(const struct tns_sysroot *sr, const char *dir, mode_
 }
 
 int tns__sysroot_enter(struct tns_sysroot *sr, const char *verb, mode_t make_mode,
-                       struct tns__sysroot_entry *ret, struct tns_error *err, const char *fmt,
-                       va_list ap)
+                       struct tns__sysroot_entry *ret, struct tns_error *err,
+                       const char *fmt, va_list ap)
 {
     char dir[PATH_MAX];
     char *slash;
@@ -147,8 +149,9 @@ int tns__sysroot_enter(struct tns_sysroot *sr, const char *verb, mode_t make_mod
     slash = strrchr(ret->path, '/');
     ret->name = slash + 1;
     if (!*ret->name || strcmp(ret->name, ".") == 0 || strcmp(ret->name, "..") == 0)
-        return tns__error_set(err, TNS_E_USAGE, "cannot %s %s: the path does not end in a name",
-                              verb, ret->path);
+        return tns__error_set(err, TNS_E_USAGE,
+                              "cannot %s %s: the path does not end in a name", verb,
+                              ret->path);
 
     memcpy(dir, ret->path, (size_t)(slash - ret->path) + 1);
     dir[slash == ret->path ? 1 : slash - ret->path] = '\0';

@@ -38,8 +38,8 @@ static void cut_white_space(char *buf, size_t len)
     buf[len] = '\0';
 }
 
-static int sysroot_vread(struct tns_sysroot *sr, char *buf, size_t cap, struct tns_error *err,
-                         const char *fmt, va_list ap)
+static int sysroot_vread(struct tns_sysroot *sr, char *buf, size_t cap,
+                         struct tns_error *err, const char *fmt, va_list ap)
 {
     char path[PATH_MAX];
     _tns_close_ int fd = -1;
@@ -238,8 +238,8 @@ int tns__sysroot_list(struct tns_sysroot *sr, char ***ret_names, struct tns_erro
     return rc < 0 ? tns__sysroot_fail(err, -rc, "list", path) : 0;
 }
 
-int tns__sysroot_readlink(struct tns_sysroot *sr, char *buf, size_t cap, struct tns_error *err,
-                          const char *fmt, ...)
+int tns__sysroot_readlink(struct tns_sysroot *sr, char *buf, size_t cap,
+                          struct tns_error *err, const char *fmt, ...)
 {
     struct tns__sysroot_entry at;
     _tns_close_ int dir_fd = -1;

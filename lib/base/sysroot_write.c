@@ -67,7 +67,8 @@ static int write_all(int fd, const char *bytes, size_t len)
     return 0;
 }
 
-static int write_new(int dir_fd, const char *name, const void *bytes, size_t len, mode_t mode)
+static int write_new(int dir_fd, const char *name, const void *bytes, size_t len,
+                     mode_t mode)
 {
     _tns_close_ int fd =
         openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
@@ -209,7 +210,8 @@ static bool is_still_there(int fd, const struct tns__sysroot_entry *at)
 }
 
 /* flock cannot be polled, so it is tried again, at growing intervals, up to the deadline. */
-static int lock_wait(const struct tns_ctx *ctx, int fd, const char *path, struct tns_error *err)
+static int lock_wait(const struct tns_ctx *ctx, int fd, const char *path,
+                     struct tns_error *err)
 {
     struct tns_error waiting = TNS_ERROR_INIT;
     unsigned pause_ms = 1;

@@ -7,6 +7,6 @@
 
 const char *tns_version_string(void)
 {
-    return VERSION_STR(TNS_VERSION_MAJOR) "." VERSION_STR(TNS_VERSION_MINOR) "." VERSION_STR(
-        TNS_VERSION_PATCH);
+    return VERSION_STR(TNS_VERSION_MAJOR) "." VERSION_STR(
+        TNS_VERSION_MINOR) "." VERSION_STR(TNS_VERSION_PATCH);
 }
