@@ -130,3 +130,124 @@ tests: $(TEST_PROGS)
 .PHONY: tests
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
+
+# ---- everything that is checked without privilege ------------------------------------
+
+PERL_TESTS ?= $(sort $(wildcard t/build/*.t t/perl/*.t t/sim/t/*.t t/bin/*.t t/tnctl/*.t))
+JOBS ?= 2
+TEST_TIMEOUT ?= 900
+# The bindings and the commands find what was just built.
+TEST_ENV = LD_LIBRARY_PATH=$(abspath $(O))$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH)) \
+	TNS_BUILD=$(abspath $(O))
+
+.PHONY: check-built setup
+setup:
+	@.ci/setup check
+
+check: setup
+	@$(MAKE) --no-print-directory check-built
+
+check-built: all tests
+	@$(TEST_ENV) t/run -j $(JOBS) -t $(TEST_TIMEOUT) $(TEST_PROGS) $(PERL_TESTS)
+
+# Only the programs in C; what check-asan and check-valgrind run.
+.PHONY: check-c
+check-c: tests
+	@$(TEST_ENV) CK_TIMEOUT_MULTIPLIER=$(or $(SLOWER),1) t/run -j $(JOBS) -t $(TEST_TIMEOUT) \
+		$(if $(RUN_WITH),--with '$(RUN_WITH)') $(TEST_PROGS)
+
+.PHONY: check-asan check-valgrind
+check-asan:
+	@ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+		LSAN_OPTIONS=suppressions=$(CURDIR)/.ci/lsan.supp:print_suppressions=0 \
+		$(MAKE) --no-print-directory O=$(O)-asan LAYERS='$(LAYERS)' SLOWER=4 check-c \
+		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' OPT='-O1 -g'
+
+VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+	--child-silent-after-fork=no --suppressions=.ci/valgrind.supp
+check-valgrind:
+	@$(MAKE) --no-print-directory O=$(O)-valgrind LAYERS=base SLOWER=20 OPT='-O1 -g' check-c RUN_WITH='$(VALGRIND)'
+
+# What needs the lab: a guest with a kernel initiator.
+ifneq ($(wildcard t/lab/check),)
+.PHONY: check-lab
+check-lab: all
+	@$(TEST_ENV) t/lab/check
+endif
+
+.PHONY: demo
+demo:
+	@.ci/setup check
+	@$(MAKE) --no-print-directory all
+	@$(TEST_ENV) t/demo
+
+# ---- lint ----------------------------------------------------------------------------
+
+.PHONY: lint format
+lint:
+	@.ci/lint
+
+format:
+	clang-format -i $(or $(FILES),$(shell git ls-files '*.c' '*.h'))
+
+# ---- fuzz ----------------------------------------------------------------------------
+
+FUZZERS = $(patsubst t/fuzz/fuzz_%.c,%,$(sort $(wildcard t/fuzz/fuzz_*.c)))
+FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZ_MAKE = $(MAKE) --no-print-directory O=$(O)-fuzz CC=clang OPT='-O1 -g' SANITIZE='$(FUZZ_FLAGS)' LAYERS='$(LAYERS)'
+
+.PHONY: fuzz fuzzers $(FUZZERS:%=fuzz-%)
+fuzz: $(FUZZERS:%=fuzz-%)
+
+fuzzers: $(FUZZERS:%=$(O)/fuzz/%)
+
+$(O)/t/fuzz/%.o: CFLAGS += -It/c
+
+$(O)/fuzz/%: $(O)/t/fuzz/fuzz_%.o $(LIB_A)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -pie -pthread -o $@ $^ $(PKG_LIBS)
+
+# New inputs stay with the build; what was found goes to the corpus by hand, with its fix.
+$(FUZZERS:%=fuzz-%): fuzz-%:
+	@$(FUZZ_MAKE) $(O)-fuzz/fuzz/$*
+	@mkdir -p $(O)-fuzz/corpus/$* $(wildcard t/fuzz/corpus/$*)
+	@printf 'fuzzing %s for %s s\n' $* $(FUZZ_SECONDS)
+	@$(O)-fuzz/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=4096 -verbosity=0 \
+		-print_final_stats=1 -artifact_prefix=$(O)-fuzz/$*- $(O)-fuzz/corpus/$* $(wildcard t/fuzz/corpus/$*)
+
+# ---- install -------------------------------------------------------------------------
+
+BINDIR ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec/tnstor
+UNITDIR ?= $(if $(filter /usr,$(PREFIX)),/usr/lib,$(PREFIX)/lib)/systemd/system
+MANDIR ?= $(PREFIX)/share/man
+PERLDIR ?= $(PREFIX)/share/perl5
+PERLARCHDIR ?= $(if $(filter /usr,$(PREFIX)),$(shell perl -MConfig -e 'print $$Config{vendorarch}'),$(PREFIX)/lib/perl5)
+INSTALL = install
+
+.PHONY: install
+install: all
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
+	$(INSTALL) -m 644 $(LIB_SO) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtnstor.so
+	$(INSTALL) -m 644 $(O)/libtnstor.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+	$(INSTALL) -m 644 lib/include/tnstor.h $(DESTDIR)$(PREFIX)/include/
+	$(if $(wildcard tnctl/*.c),$(INSTALL) -D -m 755 $(O)/bin/tnctl $(DESTDIR)$(BINDIR)/tnctl)
+	$(if $(wildcard tnsessiond/*.c),$(INSTALL) -D -m 755 $(O)/bin/tnsessiond $(DESTDIR)$(LIBEXECDIR)/tnsessiond)
+	$(foreach u,$(wildcard tnsessiond/*.service tnsessiond/*.socket),$(INSTALL) -D -m 644 $(u) $(DESTDIR)$(UNITDIR)/$(notdir $(u)) &&) :
+	$(if $(wildcard perl),cd perl && find . -name '*.pm' -exec $(INSTALL) -D -m 644 {} $(DESTDIR)$(PERLDIR)/{} \;)
+	$(if $(XS_SO),$(INSTALL) -D -m 644 $(XS_SO) $(DESTDIR)$(PERLARCHDIR)/auto/TNStor/TNStor.so)
+	$(foreach m,$(wildcard man/*.[1-8]),$(INSTALL) -D -m 644 $(m) $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)) &&) :
+
+# ---- the rest ------------------------------------------------------------------------
+
+clean:
+	rm -rf $(O) $(O)-asan $(O)-valgrind $(O)-fuzz $(CLEAN_EXTRA)
+
+help:
+	@echo 'all (default)    library, bindings, commands        install   DESTDIR= PREFIX=/usr'
+	@echo 'check            set up, build, all tests           check-asan, check-valgrind, lint, fuzz'
+	@echo 'run-test_NAME    one program of t/c                 demo      a NAS, a storage, a volume'
+	@echo 'format FILES=..  clang-format in place              clean'
+	@echo 'variables: O=build LAYERS="base wire .." WARN_ONLY=1 V=1 FUZZ_SECONDS=60 JOBS=2'
