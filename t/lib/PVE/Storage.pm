@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+# Stand-in for PVE::Storage: the calls that qm, pct and pvesm make, in their order and with their
+# locks, on one plugin.
+package PVE::Storage;
+
+use v5.36;
+
+our $APIVER = $ENV{TNS_TEST_APIVER} // 15;
+
+sub APIVER { return $APIVER }
+sub APIAGE { return 6 }
+
+require PVE::Storage::Plugin;
+require PVE::Storage::Custom::TrueNASPlugin;
+
+my $plugin = 'PVE::Storage::Custom::TrueNASPlugin';
+$plugin->register();
+PVE::Storage::Plugin->init();
+
+# What the tests' storage.cfg says: set by them, or read by t/bin/pvesm.
+our $config;
+
+sub config { return $config }
+
+sub storage_config ($cfg, $storeid) {
+    return $cfg->{ids}->{$storeid} // die "storage '$storeid' does not exist\n";
+}
+
+sub parse_volume_id ($volid) {
+    return ($1, $2) if $volid =~ m/\A([a-z][a-z0-9\-_.]*[a-z0-9]):(.+)\z/i;
+    die "unable to parse volume ID '$volid'\n";
+}
+
+my sub lookup ($cfg, $volid) {
+    my ($storeid, $volname) = parse_volume_id($volid);
+    return ($storeid, storage_config($cfg, $storeid), $volname);
+}
+
+sub activate_storage ($cfg, $storeid, $cache = {}) {
+    my $scfg = storage_config($cfg, $storeid);
+    die "storage '$storeid' is disabled\n" if $scfg->{disable};
+    return 1 if $cache->{activated}->{$storeid};
+    die "storage '$storeid' is not online\n" if !$plugin->check_connection($storeid, $scfg);
+    $plugin->activate_storage($storeid, $scfg, $cache);
+    return $cache->{activated}->{$storeid} = 1;
+}
+
+sub storage_info ($cfg) {
+    my (%info, $cache);
+    for my $storeid (sort keys $cfg->{ids}->%*) {
+        my $scfg = $cfg->{ids}->{$storeid};
+        next if $scfg->{disable};
+        my $entry = $info{$storeid} = { type => $scfg->{type}, total => 0, avail => 0, used => 0, active => 0 };
+        eval {
+            activate_storage($cfg, $storeid, $cache //= {});
+            my @values = $plugin->status($storeid, $scfg, $cache);
+            $entry->@{qw(total avail used active)} = @values if $values[3];
+        };
+        warn $@ if $@;
+    }
+    return \%info;
+}
+
+my sub locked ($cfg, $storeid, $code) {
+    my $scfg = storage_config($cfg, $storeid);
+    return $plugin->cluster_lock_storage($storeid, $scfg->{shared}, undef, $code);
+}
+
+sub vdisk_list ($cfg, $storeid, $vmid = undef, $vollist = undef) {
+    activate_storage($cfg, $storeid);
+    my $scfg = storage_config($cfg, $storeid);
+    my $images = $plugin->list_images($storeid, $scfg, $vmid, $vollist, {});
+    return { $storeid => [sort { $a->{volid} cmp $b->{volid} } @$images] };
+}
+
+sub vdisk_alloc ($cfg, $storeid, $vmid, $fmt, $name, $size) {
+    my $scfg = storage_config($cfg, $storeid);
+    activate_storage($cfg, $storeid);
+    return locked($cfg, $storeid, sub {
+        my $volname = $plugin->alloc_image($storeid, $scfg, $vmid, $fmt // 'raw', $name, $size);
+        return "$storeid:$volname";
+    });
+}
+
+sub vdisk_free ($cfg, $volid) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    activate_storage($cfg, $storeid);
+    my $cleanup = locked($cfg, $storeid, sub {
+        my (undef, undef, undef, undef, undef, $isbase, $format) = $plugin->parse_volname($volname);
+        if ($isbase) {
+            my (undef, $name) = $plugin->parse_volname($volname);
+            for my $image ($plugin->list_images($storeid, $scfg, undef, undef, {})->@*) {
+                my (undef, $other) = parse_volume_id($image->{volid});
+                my $basename = ($plugin->parse_volname($other))[3] // '';
+                die "base volume '$volname' is still in use (used by '$other')\n" if $basename eq $name;
+            }
+        }
+        return $plugin->free_image($storeid, $scfg, $volname, $isbase, $format);
+    });
+    $cleanup->() if ref($cleanup) eq 'CODE';
+    return;
+}
+
+sub vdisk_clone ($cfg, $volid, $vmid, $snap = undef) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    activate_storage($cfg, $storeid);
+    return locked($cfg, $storeid, sub {
+        return "$storeid:" . $plugin->clone_image($scfg, $storeid, $volname, $vmid, $snap);
+    });
+}
+
+sub vdisk_create_base ($cfg, $volid) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    activate_storage($cfg, $storeid);
+    return locked($cfg, $storeid, sub {
+        return "$storeid:" . $plugin->create_base($storeid, $scfg, $volname);
+    });
+}
+
+sub rename_volume ($cfg, $volid, $vmid, $name = undef) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    activate_storage($cfg, $storeid);
+    return locked($cfg, $storeid, sub { $plugin->rename_volume($scfg, $storeid, $volname, $vmid, $name) });
+}
+
+sub path ($cfg, $volid, $snap = undef) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    my ($path, $owner, $vtype) = $plugin->path($scfg, $volname, $storeid, $snap);
+    return wantarray ? ($path, $owner, $vtype) : $path;
+}
+
+sub activate_volumes ($cfg, $volids, $snap = undef) {
+    for my $volid (@$volids) {
+        my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+        activate_storage($cfg, $storeid);
+        $plugin->activate_volume($storeid, $scfg, $volname, $snap, {}, {});
+    }
+    return;
+}
+
+sub deactivate_volumes ($cfg, $volids, $snap = undef) {
+    my @errors;
+    for my $volid (@$volids) {
+        my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+        eval { $plugin->deactivate_volume($storeid, $scfg, $volname, $snap, {}) };
+        push @errors, "$volid: $@" if $@;
+    }
+    die "volume deactivation failed: " . join(' ', @errors) if @errors;
+    return;
+}
+
+sub volume_size_info ($cfg, $volid, $timeout = 5) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    return $plugin->volume_size_info($scfg, $storeid, $volname, $timeout);
+}
+
+sub volume_resize ($cfg, $volid, $size, $running = 0, $snap = undef) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    activate_storage($cfg, $storeid);
+    return $plugin->volume_resize($scfg, $storeid, $volname, $size, $running, $snap);
+}
+
+sub volume_snapshot ($cfg, $volid, $snap) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    activate_storage($cfg, $storeid);
+    return $plugin->volume_snapshot($scfg, $storeid, $volname, $snap);
+}
+
+sub volume_rollback_is_possible ($cfg, $volid, $snap, $blockers = undef) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    activate_storage($cfg, $storeid);
+    return $plugin->volume_rollback_is_possible($scfg, $storeid, $volname, $snap, $blockers);
+}
+
+sub volume_snapshot_rollback ($cfg, $volid, $snap) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    activate_storage($cfg, $storeid);
+    $plugin->volume_rollback_is_possible($scfg, $storeid, $volname, $snap);
+    return $plugin->volume_snapshot_rollback($scfg, $storeid, $volname, $snap);
+}
+
+sub volume_snapshot_delete ($cfg, $volid, $snap, $running = 0) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    activate_storage($cfg, $storeid);
+    return $plugin->volume_snapshot_delete($scfg, $storeid, $volname, $snap, $running);
+}
+
+sub volume_snapshot_info ($cfg, $volid) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    return $plugin->volume_snapshot_info($scfg, $storeid, $volname);
+}
+
+sub volume_has_feature ($cfg, $feature, $volid, $snap = undef, $running = undef) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    return $plugin->volume_has_feature($scfg, $feature, $storeid, $volname, $snap, $running);
+}
+
+1;
