@@ -246,6 +246,8 @@ struct tns_extent_filter {
 /* f NULL: all. Filters are applied here again: a server that ignores them harms nothing. */
 int tns__extent_list_put(struct tns_batch *b, const struct tns_extent_filter *f,
                          struct tns_extent_list **ret);
+/* "zvol/tank/vm/x" as extents write it, owned; NULL when memory is out. */
+char *tns__extent_disk(const char *zvol);
 struct tns_extent_spec {
     const char *name;
     const char *zvol;    /* "tank/vm/vm-100-disk-0" */

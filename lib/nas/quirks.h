@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which releases differ in ways that only lib/nas needs to know, one question each. */
+#ifndef TNS_NAS_QUIRKS_H
+#define TNS_NAS_QUIRKS_H
+
+#include <stdbool.h>
+
+#include "session/session.h"
+
+/*
+ * pool.dataset.query with retrieve_children=false: up to 25.04 the server opens only what a filter
+ * on id names, else nothing but the pool roots; from 25.10 it visits every dataset when there is
+ * a filter. REST cannot say OR, so there the nested form serves everywhere.
+ */
+static inline bool tns__quirk_flat_query(const struct tns_caps *caps)
+{
+    return caps->release >= 2510 && caps->dialect != TNS_DIALECT_REST;
+}
+
+/* Over REST there is no `select`. */
+static inline bool tns__quirk_select(const struct tns_caps *caps)
+{
+    return caps->dialect != TNS_DIALECT_REST;
+}
+
+/* Up to 25.10 a clone takes user properties along; 26 hands properties to another library, which
+ * knows native ones only. */
+static inline bool tns__quirk_clone_takes_tags(const struct tns_caps *caps)
+{
+    return caps->snap_ns != TNS_SNAP_RESOURCE;
+}
+
+/* zfs.dataset.rename is private: full administrators reach it on the websocket, REST has no path. */
+static inline bool tns__quirk_private_methods(const struct tns_caps *caps)
+{
+    return caps->dialect != TNS_DIALECT_REST;
+}
+
+/* auth.me carries the privilege from 25.04 on, and REST never had it. */
+static inline bool tns__quirk_knows_roles(const struct tns_caps *caps)
+{
+    return caps->release >= 2504 && caps->dialect != TNS_DIALECT_REST;
+}
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pool.dataset.create for zvols and filesystems, and what is special about sizes. */
+#include "nas/decode.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- pieces of the arguments ---- */
+
+static int set_string(json_t *obj, const char *key, const char *value, bool upper,
+                      struct tns_error *err)
+{
+    _tns_free_ char *copy = NULL;
+
+    if (!value)
+        return 0;
+    copy = tns__strdup(value);
+    if (!copy)
+        return tns__error_nomem(err);
+    for (char *p = copy; upper && *p; p++)
+        *p = (char)toupper((unsigned char)*p);
+    return json_object_set_new(obj, key, json_string(copy)) ? tns__error_nomem(err) : 0;
+}
+
+/* [{key, value}, ...] of {name: string}. */
+static json_t *tag_list(const json_t *tags)
+{
+    json_t *list = json_array();
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)tags, key, value)
+    {
+        if (json_array_append_new(list,
+                                  json_pack("{s: s, s: O}", "key", key, "value", value))) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+/* The NAS takes a block size as one of its words: "512", "1K" ... "128K". */
+static int set_blocksize(json_t *obj, uint64_t bytes, struct tns_error *err)
+{
+    char text[16];
+
+    if (bytes == 0)
+        return 0;
+    if (bytes < 512 || bytes > 128 * 1024 || (bytes & (bytes - 1)))
+        return tns__error_set(err, TNS_E_USAGE,
+                              "a block size of %llu bytes is not possible: a power of two from "
+                              "512 to 128K is needed",
+                              (unsigned long long)bytes);
+    tns__fmt(text, sizeof(text), bytes < 1024 ? "%llu" : "%lluK",
+             (unsigned long long)(bytes < 1024 ? bytes : bytes / 1024));
+    return set_string(obj, "volblocksize", text, false, err);
+}
+
+static int zvol_arguments(const struct tns_zvol_spec *spec, json_t **ret, struct tns_error *err)
+{
+    /* force_size: the server's 80 % rule counts the full size of sparse zvols as well, which
+     * would forbid thin provisioning. */
+    _tns_json_ json_t *obj = json_pack("{s: s, s: s, s: I, s: b, s: b}", "name", spec->id,
+                                       "type", "VOLUME", "volsize",
+                                       (json_int_t)spec->volsize_bytes, "sparse", spec->sparse,
+                                       "force_size", spec->sparse);
+    int rc = obj ? set_blocksize(obj, spec->volblocksize_bytes, err) : tns__error_nomem(err);
+
+    if (rc == 0)
+        rc = set_string(obj, "compression", spec->compression, true, err);
+    if (rc == 0)
+        rc = set_string(obj, "sync", spec->sync, true, err);
+    if (rc == 0)
+        rc = set_string(obj, "comments", spec->comments, false, err);
+    if (rc == 0 && spec->tags &&
+        json_object_set_new(obj, "user_properties", tag_list(spec->tags)))
+        rc = tns__error_nomem(err);
+    if (rc == 0)
+        *ret = TNS_STEAL(obj);
+    return rc;
+}
+
+/* ---- create ---- */
+
+/* For releases that drop tags at creation: they are written by an update and read back, since a
+ * volume without its tag would be nobody's. */
+int tns__tags_settle(struct tns_session *s, const char *id, const json_t *tags,
+                     struct tns_error *err)
+{
+    struct tns_dataset *d = NULL;
+    const char *name;
+    json_t *value;
+    int rc;
+
+    if (!tags || json_object_size(tags) == 0)
+        return 0;
+    rc = tns__dataset_set_tags(s, id, tags, err);
+    if (rc == 0)
+        rc = tns__dataset_get(s, id, &d, err);
+    if (rc)
+        return rc;
+    json_object_foreach((json_t *)(uintptr_t)tags, name, value)
+    {
+        const char *seen = tns__dataset_tag(d, name);
+
+        if (!seen || strcmp(seen, json_string_value(value)) != 0)
+            rc = tns__error_set(err, TNS_E_SERVER, "the NAS did not keep the tag %s of %s",
+                                name, id);
+    }
+    tns__dataset_free(d);
+    return rc;
+}
+
+static int dataset_create(struct tns_session *s, const char *id, json_t *arguments,
+                          struct tns_error *err)
+{
+    struct tns_error why = TNS_ERROR_INIT;
+    _tns_json_ json_t *result = NULL;
+    const char *made;
+
+    if (tns__nas_call(s, "pool.dataset.create", json_pack("[o]", arguments), 0, &result,
+                      &why)) {
+        /* "Parent dataset does not exist" may mean that the whole pool is away. */
+        tns__nas_explain_missing(s, id, &why);
+        return tns__error_copy(err, &why);
+    }
+    made = json_string_value(json_object_get(result, "id"));
+    if (!made || strcmp(made, id) != 0)
+        return tns__nas_bad_reply(err, "pool.dataset.create", "names another dataset");
+    return 0;
+}
+
+int tns__zvol_create(struct tns_session *s, const struct tns_zvol_spec *spec,
+                     struct tns_error *err)
+{
+    const struct tns_caps *caps = NULL;
+    json_t *arguments = NULL;
+    int rc = tns__name_dataset(spec->id, err);
+
+    if (rc == 0 && (spec->volsize_bytes == 0 || spec->volsize_bytes > INT64_MAX))
+        rc = tns__error_set(err, TNS_E_USAGE, "%s: a size of %llu bytes is not possible",
+                            spec->id, (unsigned long long)spec->volsize_bytes);
+    if (rc == 0 && spec->comments)
+        rc = tns__name_text(spec->comments, 1024, "comment", err);
+    if (rc == 0)
+        rc = zvol_arguments(spec, &arguments, err);
+    if (rc)
+        return rc;
+    rc = tns__session_caps(s, &caps, err);
+    if (rc)
+        json_decref(arguments);
+    else
+        rc = dataset_create(s, spec->id, arguments, err);
+    if (rc == 0 && caps->create_drops_tags)
+        rc = tns__tags_settle(s, spec->id, spec->tags, err);
+    return rc ? tns__error_prefix(err, "creating %s", spec->id) : 0;
+}
+
+int tns__filesystem_create(struct tns_session *s, const char *id, const char *comments,
+                           struct tns_error *err)
+{
+    json_t *arguments;
+    int rc = tns__name_dataset(id, err);
+
+    if (rc == 0 && comments)
+        rc = tns__name_text(comments, 1024, "comment", err);
+    if (rc)
+        return rc;
+    arguments = json_pack("{s: s, s: s}", "name", id, "type", "FILESYSTEM");
+    if (!arguments)
+        return tns__error_nomem(err);
+    rc = set_string(arguments, "comments", comments, false, err);
+    if (rc)
+        json_decref(arguments);
+    else
+        rc = dataset_create(s, id, arguments, err);
+    return rc ? tns__error_prefix(err, "creating %s", id) : 0;
+}
+
+/* ---- sizes ---- */
+
+int tns__zvol_resize(struct tns_session *s, const char *id, uint64_t volsize_bytes,
+                     bool sparse, struct tns_error *err)
+{
+    int rc = tns__name_dataset(id, err);
+
+    if (rc)
+        return rc;
+    if (volsize_bytes == 0 || volsize_bytes > INT64_MAX)
+        return tns__error_set(err, TNS_E_USAGE, "%s: a size of %llu bytes is not possible", id,
+                              (unsigned long long)volsize_bytes);
+    rc = tns__nas_call(s, "pool.dataset.update",
+                       json_pack("[s, {s: I, s: b}]", id, "volsize", (json_int_t)volsize_bytes,
+                                 "force_size", sparse),
+                       0, NULL, err);
+    return rc ? tns__error_prefix(err, "resizing %s", id) : 0;
+}
+
+/* "16K", "512", "512B". */
+static bool parse_blocksize(const char *text, uint64_t *ret)
+{
+    char digits[8] = "";
+    size_t len = text ? strspn(text, "0123456789") : 0;
+    uint64_t number;
+
+    if (len == 0 || len >= sizeof(digits))
+        return false;
+    memcpy(digits, text, len);
+    if (!tns__parse_u64(digits, &number))
+        return false;
+    if (strcmp(text + len, "K") == 0)
+        number *= 1024;
+    else if (text[len] && strcmp(text + len, "B") != 0)
+        return false;
+    *ret = number;
+    return number >= 512;
+}
+
+int tns__recommended_blocksize(struct tns_session *s, const char *pool, uint64_t *ret_bytes,
+                               struct tns_error *err)
+{
+    const char *method = "pool.dataset.recommended_zvol_blocksize";
+    _tns_json_ json_t *result = NULL;
+    struct tns_error why = TNS_ERROR_INIT;
+    uint64_t bytes;
+    int rc = tns__name_dataset(pool, err);
+
+    if (rc)
+        return rc;
+    if (tns__nas_call(s, method, json_pack("[s]", pool), TNS_CALL_READ, &result, &why)) {
+        tns__nas_explain_missing(s, pool, &why);
+        return tns__error_copy(err, &why);
+    }
+    if (!parse_blocksize(json_string_value(result), &bytes))
+        return tns__error_set(err, TNS_E_PROTOCOL, "the reply to %s is no block size", method);
+    *ret_bytes = bytes;
+    return 0;
+}
