@@ -41,7 +41,7 @@ Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := all
-.PHONY: all check help clean
+.PHONY: all check help clean always
 .SECONDARY:
 
 # ---- the library ---------------------------------------------------------------------
@@ -81,7 +81,8 @@ $(LIB_SO): $(LIB_OBJ) lib/libtnstor.map
 $(O)/libtnstor.so: $(LIB_SO)
 	@ln -sf $(SONAME) $@
 
-$(O)/libtnstor.pc: lib/libtnstor.pc.in Makefile
+# PREFIX may differ from the last time.
+$(O)/libtnstor.pc: lib/libtnstor.pc.in always
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' $< >$@
 
@@ -185,7 +186,7 @@ demo:
 
 .PHONY: lint format
 lint:
-	@.ci/lint
+	@O=$(O) .ci/lint
 
 format:
 	clang-format -i $(or $(FILES),$(shell git ls-files '*.c' '*.h'))
@@ -220,7 +221,7 @@ $(FUZZERS:%=fuzz-%): fuzz-%:
 
 BINDIR ?= $(PREFIX)/bin
 LIBEXECDIR ?= $(PREFIX)/libexec/tnstor
-UNITDIR ?= $(if $(filter /usr,$(PREFIX)),/usr/lib,$(PREFIX)/lib)/systemd/system
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 MANDIR ?= $(PREFIX)/share/man
 PERLDIR ?= $(PREFIX)/share/perl5
 PERLARCHDIR ?= $(if $(filter /usr,$(PREFIX)),$(shell perl -MConfig -e 'print $$Config{vendorarch}'),$(PREFIX)/lib/perl5)

@@ -37,18 +37,18 @@ static inline void tns__closedirp(DIR **d)
 #define _tns_closedir_ __attribute__((cleanup(tns__closedirp)))
 
 /* Hands a pointer over to the caller and forgets it here. */
-#define TNS_STEAL(p)                                                                           \
-    ({                                                                                         \
-        __typeof__(p) tns_stolen_ = (p);                                                       \
-        (p) = NULL;                                                                            \
-        tns_stolen_;                                                                           \
+#define TNS_STEAL(p)                                                                       \
+    ({                                                                                     \
+        __typeof__(p) tns_stolen_ = (p);                                                   \
+        (p) = NULL;                                                                        \
+        tns_stolen_;                                                                       \
     })
 
-#define TNS_STEAL_FD(fd)                                                                       \
-    ({                                                                                         \
-        int tns_stolen_ = (fd);                                                                \
-        (fd) = -1;                                                                             \
-        tns_stolen_;                                                                           \
+#define TNS_STEAL_FD(fd)                                                                   \
+    ({                                                                                     \
+        int tns_stolen_ = (fd);                                                            \
+        (fd) = -1;                                                                         \
+        tns_stolen_;                                                                       \
     })
 
 #define TNS_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

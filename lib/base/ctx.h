@@ -31,7 +31,7 @@ int tns__ctx_check_pid(const struct tns_ctx *ctx, struct tns_error *err);
 /* ---- clock ---- */
 
 uint64_t tns__now_ns(void);
-#define TNS_MS(ms) ((uint64_t)(ms) * 1000000u)
+#define TNS_MS(ms) (1000000u * (uint64_t)(ms))
 
 /* Starts a budget of timeout_ms unless an earlier deadline is already running; returns the
  * deadline that was there, to be put back by the caller. */
@@ -58,7 +58,7 @@ int tns__ctx_backoff(const struct tns_ctx *ctx, unsigned ms, const char *what,
 /* ---- log ---- */
 
 /* Levels are LOG_* of syslog.h. The text passes the redactor before it leaves. */
-void tns__log(const struct tns_ctx *ctx, int level, const char *component, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+void tns__log(const struct tns_ctx *ctx, int level, const char *component, const char *fmt,
+              ...) __attribute__((format(printf, 4, 5)));
 
 #endif

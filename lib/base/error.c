@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The error struct: one line of clean, redacted text, set once and prefixed on the way up. */
+#define TNS_BASE_ERROR_C
 #include "base/error.h"
 
 #include <stdarg.h>

@@ -34,9 +34,18 @@ static inline bool tns__error_is(const struct tns_error *err, int code)
 }
 
 /* An invariant of the library itself: never aborts, always says where. */
-#define TNS_BUG_ON(err, cond)                                                                  \
-    ((cond) ? tns__error_set(err, TNS_E_BUG, "%s:%d: internal error: %s", __FILE__, __LINE__,  \
-                             #cond)                                                            \
+#define TNS_BUG_ON(err, cond)                                                              \
+    ((cond) ? tns__error_set(err, TNS_E_BUG, "%s:%d: internal error: %s", __FILE__,        \
+                             __LINE__, #cond)                                              \
             : 0)
+
+/* The analyzer sees one file at a time: tell it that an error is never 0. */
+#if defined(__clang_analyzer__) && !defined(TNS_BASE_ERROR_C)
+#define tns__error_set(err, code, ...)                                                     \
+    ((void)tns__error_set(err, code, __VA_ARGS__), -(code))
+#define tns__error_errno(err, code, ...)                                                   \
+    ((void)tns__error_errno(err, code, __VA_ARGS__), -(code))
+#define tns__error_nomem(err) ((void)tns__error_nomem(err), -TNS_E_NOMEM)
+#endif
 
 #endif

@@ -44,8 +44,8 @@ int tns__json_arr(const json_t *obj, const char *key, const json_t **ret, const 
                   struct tns_error *err);
 int tns__json_obj(const json_t *obj, const char *key, const json_t **ret, const char *what,
                   struct tns_error *err);
-int tns__json_str_opt(const json_t *obj, const char *key, const char **ret, const char *what,
-                      struct tns_error *err);
+int tns__json_str_opt(const json_t *obj, const char *key, const char **ret,
+                      const char *what, struct tns_error *err);
 int tns__json_int_opt(const json_t *obj, const char *key, int64_t *ret, const char *what,
                       struct tns_error *err);
 int tns__json_bool_opt(const json_t *obj, const char *key, bool *ret, const char *what,

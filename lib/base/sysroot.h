@@ -45,8 +45,9 @@ int tns__sysroot_replace(struct tns_sysroot *sr, const void *bytes, size_t len, 
 /* Names in a directory, sorted, "." and ".." left out; free with tns__strv_free. */
 int tns__sysroot_list(struct tns_sysroot *sr, char ***ret_names, struct tns_error *err,
                       const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-int tns__sysroot_readlink(struct tns_sysroot *sr, char *buf, size_t cap, struct tns_error *err,
-                          const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+int tns__sysroot_readlink(struct tns_sysroot *sr, char *buf, size_t cap,
+                          struct tns_error *err, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 /* Places a symlink atomically (temporary name, rename), making missing parent directories 0755. */
 int tns__sysroot_symlink(struct tns_sysroot *sr, const char *target, struct tns_error *err,
                          const char *fmt, ...) __attribute__((format(printf, 4, 5)));

@@ -9,8 +9,8 @@
 #include "base/sysroot.h"
 
 struct tns_sysroot {
-    int fd;        /* O_PATH of the root */
-    bool is_real;  /* the root is "/": nothing to confine */
+    int fd;       /* O_PATH of the root */
+    bool is_real; /* the root is "/": nothing to confine */
     tns_sysroot_trace_fn trace_fn;
     void *trace_user;
 };
@@ -28,14 +28,16 @@ int tns__sysroot_path(struct tns_sysroot *sr, const char *verb, char ret[PATH_MA
     __attribute__((format(printf, 5, 0)));
 
 /* open() below the root; -errno on failure, the fd otherwise. */
-int tns__sysroot_openat(const struct tns_sysroot *sr, const char *path, int flags, mode_t mode);
+int tns__sysroot_openat(const struct tns_sysroot *sr, const char *path, int flags,
+                        mode_t mode);
 
 /* Formats the path and opens its directory, which is made with make_mode when that is not 0. */
 int tns__sysroot_enter(struct tns_sysroot *sr, const char *verb, mode_t make_mode,
-                       struct tns__sysroot_entry *ret, struct tns_error *err, const char *fmt,
-                       va_list ap) __attribute__((format(printf, 6, 0)));
+                       struct tns__sysroot_entry *ret, struct tns_error *err,
+                       const char *fmt, va_list ap) __attribute__((format(printf, 6, 0)));
 
 /* The error of a failed system call on a path: NOTFOUND when it is not there. */
-int tns__sysroot_fail(struct tns_error *err, int sys_errno, const char *verb, const char *path);
+int tns__sysroot_fail(struct tns_error *err, int sys_errno, const char *verb,
+                      const char *path);
 
 #endif

@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 /* snprintf that answers false instead of cutting. */
-bool tns__fmt(char *buf, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+bool tns__fmt(char *buf, size_t cap, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Decimal digits only, no sign, no overflow, at least one. */
 bool tns__parse_u64(const char *s, uint64_t *ret);
 bool tns__starts_with(const char *s, const char *prefix);
