@@ -32,4 +32,13 @@ sub method ($self, $name) {
     return $self->{known}{$name} = $hit;
 }
 
+# The roles of the method in the first release that names any.
+sub later_roles ($self, $name) {
+    my $text = $self->{line}{$name} // return [];
+    for my $variant (@{ decode_json($text)->{variants} }) {
+        return $variant->{roles} if @{ $variant->{roles} };
+    }
+    return [];
+}
+
 1;

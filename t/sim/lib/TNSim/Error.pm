@@ -63,6 +63,8 @@ sub from ($class, $thing) {
     return $class->bare('Exception', $text);
 }
 
+sub text   ($self) { return $self->{text} }
+sub extra  ($self) { return $self->{extra} }
 sub kind   ($self) { return $self->{kind} }
 sub items  ($self) { return $self->{items} // [] }
 sub class  ($self) { return $self->{class} }
