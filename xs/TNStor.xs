@@ -90,6 +90,17 @@ identity(struct tns_storage *st)
     RETVAL
 
 SV *
+initiator(struct tns_storage *st)
+  PREINIT:
+    char iqn[256] = "";
+  CODE:
+    CALL(tns_storage_initiator(st, iqn, &c.err));
+    tns_xs_finish(aTHX_ &c);
+    RETVAL = newSVpv(iqn, 0);
+  OUTPUT:
+    RETVAL
+
+SV *
 reconcile(struct tns_storage *st, int repair = 0)
   CODE:
     CALL(tns_storage_reconcile(st, repair, &c.json, &c.err));

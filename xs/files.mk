@@ -35,4 +35,10 @@ $(O)/xs/%.o: xs/%.c xs/glue.h lib/include/tnstor.h
 $(XS_SO): $(XS_OBJ) $(LIB_SO) $(O)/libtnstor.so
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(TNS_LDFLAGS) -Wl,-rpath,'$$ORIGIN/../../..' -o $@ $(XS_OBJ) \
+		-L$(O) -ltnstor -ljansson
+
+# What is installed finds the library where the system has it.
+$(O)/xs-install/TNStor.so: $(XS_OBJ) $(LIB_SO) $(O)/libtnstor.so
+	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(TNS_LDFLAGS) -o $@ $(XS_OBJ) -L$(O) -ltnstor -ljansson

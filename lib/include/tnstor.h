@@ -145,6 +145,9 @@ TNS_API int tns_storage_forget(struct tns_storage *st, struct tns_error *err);
 /* Any call to the NAS, for `tnctl call`. */
 TNS_API int tns_storage_call(struct tns_storage *st, const char *method, json_t *params,
                              json_t **ret, struct tns_error *err);
+/* The IQN this node presents, for QEMU's own iSCSI driver. */
+TNS_API int tns_storage_initiator(struct tns_storage *st, char ret[256],
+                                  struct tns_error *err);
 /* {calls, trips, logins} this handle has used so far. */
 TNS_API int tns_storage_counters(struct tns_storage *st, json_t **ret, struct tns_error *err);
 

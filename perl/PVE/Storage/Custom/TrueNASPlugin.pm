@@ -72,6 +72,11 @@ my sub untaint_volname ($volname) {
     return $1;
 }
 
+my sub untaint_iqn ($iqn) {
+    $iqn =~ m/\A((?:iqn|eui|naa)\.[\w.:\-]+)\z/ or die "unexpected initiator name '$iqn'\n";
+    return $1;
+}
+
 my sub untaint_int ($number) {
     $number =~ m/\A(\d+)\z/ or die "unexpected number '$number'\n";
     return int($1);
@@ -411,6 +416,7 @@ sub qemu_blockdev_options {
         portal => $portal,
         target => $target,
         lun => int($lun),
+        'initiator-name' => untaint_iqn(call($storeid, $scfg, 'initiator')),
     };
 }
 
