@@ -37,6 +37,11 @@ int tns__ws_open(struct tns_ctx *ctx, const struct tns_endpoint *ep, const char 
 int tns__ws_send(struct tns_ws *ws, const char *text, size_t len, struct tns_error *err);
 /* The next whole message, reassembled, at most 64 MiB, owned by the caller, NUL-terminated. */
 int tns__ws_recv(struct tns_ws *ws, char **ret_text, size_t *ret_len, struct tns_error *err);
+/* The same, waiting at most timeout_ms (0: not at all): *ret_text is NULL when nothing came. */
+int tns__ws_recv_within(struct tns_ws *ws, int timeout_ms, char **ret_text, size_t *ret_len,
+                        struct tns_error *err);
+/* True when a message, or the error of a broken connection, waits inside and not in the socket. */
+bool tns__ws_pending(const struct tns_ws *ws);
 /* Sends a ping; the pong is consumed inside tns__ws_recv or the next ping. A ping that was not
  * answered within 10 s makes the connection count as broken. */
 int tns__ws_ping(struct tns_ws *ws, struct tns_error *err);
