@@ -36,6 +36,8 @@ struct tns_node {
     struct tns_sysroot *sr;
     struct tns_runner *runner;
     struct tns_scsi *scsi;
+    const char *run_dir;    /* NULL: /run/tnstor; a path below sr               */
+    const char *multipathd; /* NULL: the socket of multipathd; tests name theirs */
 };
 
 /* ---- what is wanted ---- */
@@ -77,7 +79,7 @@ struct tns_want {
 
 struct tns_mapped {
     char path[256];   /* /dev/tnstor/<storeid>/<linkname>            */
-    char device[256]; /* what the link points at                     */
+    char device[512]; /* what the link points at, or the iscsi:// URL  */
     unsigned paths;   /* verified                                    */
     unsigned portals_failed;
     bool already;     /* it was mapped and proven; nothing was done  */
