@@ -138,7 +138,7 @@ sub _pbkdf2 ($secret, $salt, $count) {
     my $sum   = $block;
     for (2 .. $count) {
         $block = hmac_sha512($block, $secret);
-        $sum ^= $block;
+        $sum ^.= $block;
     }
     return $sum;
 }

@@ -42,7 +42,7 @@ sub finish ($self, $text) {
     my $message = "$self->{bare},$self->{server_first},$without";
     my $given   = decode_base64($proof);
     return undef if length $given != DIGEST;
-    my $client_key = $given ^ hmac_sha512($message, $self->{scram}{stored_key});
+    my $client_key = $given ^. hmac_sha512($message, $self->{scram}{stored_key});
     return undef if sha512($client_key) ne $self->{scram}{stored_key};
     return 'v=' . _b64(hmac_sha512($message, $self->{scram}{server_key}));
 }

@@ -24,12 +24,18 @@ sub methods () {
 # A refusal comes late, so that guessing is slow.
 sub _late ($call, $answer) {
     $call->server->journal->count('logins_failed');
-    my $seconds = $call->server->{wrong_key_delay};
+    return _after($call->server->{wrong_key_delay}, $answer);
+}
+
+sub _after ($seconds, $answer) {
     return $answer if !$seconds;
     my $promise = Mojo::Promise->new;
     Mojo::IOLoop->timer($seconds => sub ($) { $promise->resolve($answer) });
     return $promise;
 }
+
+# Hashing a key takes the NAS its time (a knob, in seconds).
+sub _paid ($call, $answer) { return _after($call->server->{login_cost}, $answer) }
 
 sub _count ($call) { $call->server->journal->count('logins'); return }
 
@@ -54,7 +60,7 @@ sub _login_with_api_key ($call) {
     return _late($call, false) if !$server->keys->usable($key) || $server->standby;
     return _late($call, false) if _revoked_by_transport($call, $key);
     _enter($call, $key);
-    return true;
+    return _paid($call, true);
 }
 
 sub _login ($call) {
@@ -95,7 +101,7 @@ sub _key_plain ($call, $request) {
     return _late($call, { response_type => 'AUTH_ERR' }) if !$key || $key->{revoked};
     return _late($call, { response_type => 'EXPIRED' })  if $keys->expired($key);
     return _late($call, { response_type => 'EXPIRED' })  if _revoked_by_transport($call, $key);
-    return _success($call, _enter($call, $key), $request->{login_options});
+    return _paid($call, _success($call, _enter($call, $key), $request->{login_options}));
 }
 
 sub _password_plain ($call, $request) {
@@ -165,9 +171,12 @@ sub _me ($call) {
     my ($release, $user) = ($call->release, $call->user);
     my $info = _user_info($call, $user);
     return $info if $release->at_least('25.04');
-    delete @$info{qw(account_attributes)};
-    delete $info->{two_factor_config} if $release->before('23.10');
-    delete @$info{qw(sid source local)} if $release->before('24.04');
+    delete @$info{qw(account_attributes privilege)};
+    delete $info->{two_factor_config} if $release->before('24.04');
+    delete $info->{attributes} if $release->before('23.10');
+    return $info if $release->at_least('24.10');
+    delete @$info{qw(sid source local)};
+    $info->{sid_info} = undef;
     return $info;
 }
 
@@ -179,22 +188,26 @@ sub _mechanisms ($call) {
         $call->quirk('scram') ? 'SCRAM' : ()];
 }
 
+sub _session_row ($call, $conn) {
+    my ($release, $user) = ($call->release, $conn->user);
+    my %row = (
+        id => $conn->session, current => bool($conn == $call->conn), internal => false,
+        origin => $conn->origin, credentials => defined $user->{key} ? 'API_KEY' : 'LOGIN_PASSWORD',
+        created_at => date($conn->{login_at}),
+    );
+    return \%row if $release->before('24.04');
+    $row{credentials_data} = {
+        username => $user->{name}, login_at => date($conn->{login_at}),
+        $release->at_least('25.10') ? (login_id => $conn->session) : (),
+        defined $user->{key} ? (api_key => { id => $user->{key}, name => $user->{key_name} }) : (),
+    };
+    $row{secure_transport} = bool($call->server->trusts($conn)) if $release->at_least('25.04');
+    return \%row;
+}
+
 sub _sessions ($call) {
-    my @rows;
-    for my $conn (sort { $a->id <=> $b->id } $call->server->conns) {
-        my $user = $conn->user // next;
-        push @rows, {
-            id => $conn->session, current => bool($conn == $call->conn), internal => false,
-            origin => $conn->origin, credentials => 'API_KEY',
-            credentials_data => {
-                username => $user->{name}, login_at => date($conn->{login_at}),
-                api_key => { id => $user->{key}, name => $user->{key_name} },
-            },
-            created_at => date($conn->{login_at}),
-            secure_transport => bool($call->server->trusts($conn)),
-        };
-    }
-    return $call->rows_query(\@rows);
+    my @conns = grep { $_->user } sort { $a->id <=> $b->id } $call->server->conns;
+    return $call->rows_query([map { _session_row($call, $_) } @conns]);
 }
 
 1;
