@@ -71,7 +71,10 @@ sub _tls ($self, $dir, $host) {
 }
 
 sub _world ($self, $server, $dir, $host) {
-    require TNSim::Model::World;
+    if (!eval { require TNSim::Model::World; 1 }) {
+        require TNSim::NoModel;
+        return TNSim::NoModel->new;
+    }
     return TNSim::Model::World->new(
         release => $server->release, state_dir => $dir, iscsi => $self->{opt}{iscsi},
         listen => $host, quirks => $server->{quirks},
