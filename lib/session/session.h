@@ -37,7 +37,8 @@ struct tns_caps {
 /* Everything a session needs; strings are copied by tns_session_open. Zero means default. */
 struct tns_session_opts {
     const char *hosts;         /* "nas1,nas2": tried in order, the standby skipped            */
-    const char *transport;     /* "ws" (default), "rest": api_transport                       */
+    const char *transport;     /* "ws" (default), "rest": api_transport; "jsonrpc" and "ddp"
+                                * are "ws" without a probe                                  */
     const char *scheme;        /* "wss" "https" (default) "ws" "http": api_scheme             */
     uint16_t port;             /* 0: 443, or 80 without TLS                                   */
     bool insecure;
@@ -52,6 +53,8 @@ struct tns_session_opts {
     const char *holder_path;   /* the program to start on demand; NULL: installed place       */
     unsigned retry_max;        /* api_retry_max: connection attempts, default 3               */
     unsigned timeout_ms;       /* budget of a call when none is running, default 30 000       */
+    unsigned login_max;        /* logins per window for the whole node, default 18            */
+    unsigned login_window_ms;  /* default 60 000: what the NAS counts                         */
     tns_log_fn log_fn;
     void *log_user;
     int log_level;
