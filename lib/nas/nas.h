@@ -78,7 +78,7 @@ struct tns_roles {
 };
 int tns__roles_get(struct tns_session *s, struct tns_roles *ret, struct tns_error *err);
 void tns__roles_clear(struct tns_roles *r);
-/* True when known and lacking; *ret_missing is a borrowed comma list in the struct's memory. */
+/* True when the roles are known and neither this one nor one that includes it is among them. */
 bool tns__roles_lack(const struct tns_roles *r, const char *role);
 
 /* ---- datasets and zvols ---- */
@@ -388,8 +388,10 @@ int tns__service_reload(struct tns_session *s, const char *name, struct tns_erro
 
 /* ---- bulk ---- */
 
-/* Runs method once per row of params (an array of parameter arrays) as one job; ret_errors[i] tells
- * each item's outcome. Without core.bulk in this dialect: the calls pipelined. */
+/* Runs method once per row of params (an array of parameter arrays) as one job, or several when a
+ * request would be too large; ret_errors[i] tells each item's outcome, code 0 when well. Without
+ * core.bulk in this dialect: the calls pipelined. 0 when every item succeeded, else the first
+ * error. */
 int tns__bulk(struct tns_session *s, const char *method, const json_t *rows, unsigned flags,
               struct tns_error *ret_errors, struct tns_error *err);
 
