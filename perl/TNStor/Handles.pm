@@ -41,12 +41,17 @@ sub secrets ($storeid, $scfg) {
     return $secrets;
 }
 
+# Loaded at the first use: without it PVE::Storage still loads, and other storages work.
+sub load_library () {
+    return if eval { require TNStor; 1 };
+    die "the library of the truenasplugin storage type cannot be loaded: " . ($@ =~ s{\s+}{ }gr) . "\n";
+}
+
 # Opens without asking the NAS anything. A section that cannot work says why at each use.
 sub open_new ($storeid, $scfg, $secrets) {
     die "storage '$storeid': transport_mode nvme-tcp is not supported; only iscsi is\n"
         if ($scfg->{transport_mode} // 'iscsi') ne 'iscsi';
-    eval { require TNStor; 1 }
-        or die "storage '$storeid': the library of tnstor cannot be loaded: " . ($@ =~ s/\s+/ /gr) . "\n";
+    load_library();
     my $level = $scfg->{debug} ? 7 : 6;
     my $options = TNStor::Options::for_library($storeid, $scfg, $secrets);
     return TNStor::Storage->open({ %$options, %NODE }, \&log_line, $level);

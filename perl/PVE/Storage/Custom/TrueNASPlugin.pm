@@ -260,7 +260,7 @@ sub get_identity {
 sub parse_volname {
     my ($class, $volname) = @_;
 
-    require TNStor;
+    TNStor::Handles::load_library();
     my $parsed = eval { TNStor::volname_parse($volname) };
     die "unable to parse volume name '$volname'\n" if $@;
     return $parsed->@{qw(vtype name vmid basename basevmid isbase format)};

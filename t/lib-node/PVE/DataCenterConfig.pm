@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+# Stand-in: real modules of PVE::Storage load it, the plugin never uses it.
+package PVE::DataCenterConfig;
+
+use v5.36;
+
+1;

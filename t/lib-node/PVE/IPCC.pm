@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+# Stand-in: real modules of PVE::Storage load it, the plugin never uses it.
+package PVE::IPCC;
+
+use v5.36;
+
+sub ipcc_send_rec { return }
+
+1;

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+# Stand-in: real modules of PVE::Storage load it, the plugin never uses it.
+package PVE::RPCEnvironment;
+
+use v5.36;
+
+sub get ($class) { return bless {}, $class }
+
+1;
