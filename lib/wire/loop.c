@@ -242,6 +242,15 @@ static void loop_detach(struct tns_loop *loop)
         close(null);
 }
 
+void tns__loop_hang_up(struct tns_loop *loop)
+{
+    struct tns_quiet _tns_quiet_ quiet;
+
+    tns__quiet_begin(&quiet);
+    if (loop->wsi)
+        lws_set_timeout(loop->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+}
+
 void tns__loop_stop(struct tns_loop *loop)
 {
     struct tns_quiet _tns_quiet_ quiet;
@@ -320,7 +329,7 @@ static bool loop_tcp_stands(const struct tns_loop *loop)
 }
 
 static void loop_fill_connect(struct tns_loop *loop, const char *method, const char *path,
-                              int flags, struct lws_client_connect_info *ci)
+                              struct lws_client_connect_info *ci)
 {
     *ci = (struct lws_client_connect_info){
         .context = loop->lws,
@@ -332,7 +341,7 @@ static void loop_fill_connect(struct tns_loop *loop, const char *method, const c
         .local_protocol_name = "tns",
         .alpn = "http/1.1",
         .ietf_version_or_minus_one = -1,
-        .ssl_connection = flags | LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
+        .ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
         .retry_and_idle_policy = &loop_no_retry,
         .pwsi = &loop->wsi,
     };
@@ -341,7 +350,7 @@ static void loop_fill_connect(struct tns_loop *loop, const char *method, const c
 }
 
 /* One address. patience_ms < 0: up to the deadline. */
-static int loop_try(struct tns_loop *loop, const char *method, const char *path, int flags,
+static int loop_try(struct tns_loop *loop, const char *method, const char *path,
                     int patience_ms, struct tns_error *err)
 {
     struct lws_client_connect_info ci;
@@ -354,7 +363,7 @@ static int loop_try(struct tns_loop *loop, const char *method, const char *path,
     tns__error_clear(&loop->trust.error);
     loop->trust.started = loop->trust.accepted = false;
     loop->phase = TNS_PHASE_CONNECTING;
-    loop_fill_connect(loop, method, path, flags, &ci);
+    loop_fill_connect(loop, method, path, &ci);
     if (!lws_client_connect_via_info(&ci))
         loop_on_failure(loop, NULL);
 
@@ -363,7 +372,7 @@ static int loop_try(struct tns_loop *loop, const char *method, const char *path,
     if (rc < 0 || loop_tcp_stands(loop))
         return rc;
 
-    lws_set_timeout(loop->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+    tns__loop_hang_up(loop);
     rc = tns__error_set(err, TNS_E_TRANSPORT, "%s (%s) does not answer", loop->peer.label,
                         loop->addr);
     if (err)
@@ -371,7 +380,7 @@ static int loop_try(struct tns_loop *loop, const char *method, const char *path,
     return rc;
 }
 
-int tns__loop_connect(struct tns_loop *loop, const char *method, const char *path, int flags,
+int tns__loop_connect(struct tns_loop *loop, const char *method, const char *path,
                       struct tns_error *err)
 {
     struct tns_addrs addrs;
@@ -389,7 +398,7 @@ int tns__loop_connect(struct tns_loop *loop, const char *method, const char *pat
 
         tns__error_clear(&local);
         strcpy(loop->addr, addrs.addr[i]);
-        rc = loop_try(loop, method, path, flags, patience_ms, &local);
+        rc = loop_try(loop, method, path, patience_ms, &local);
         if (rc == 0)
             return 0;
         if (rc != -TNS_E_TRANSPORT || loop_tcp_stands(loop))

@@ -71,7 +71,7 @@ struct tns_http_response {
 
 void tns__http_response_clear(struct tns_http_response *r);
 
-/* One exchange on a connection of its own or on a kept one; 4xx and 5xx are success here. After
+/* One exchange on a connection of its own; 4xx and 5xx are success here. After
  * the request left, a failure carries TNS_F_OUTCOME_UNKNOWN unless the method is GET. */
 struct tns_http;
 int tns__http_open(struct tns_ctx *ctx, const struct tns_endpoint *ep, struct tns_http **ret,

@@ -102,9 +102,11 @@ struct tns_loop {
 int tns__loop_start(struct tns_loop *loop, struct tns_ctx *ctx, const struct tns_endpoint *ep,
                     struct tns_error *err);
 void tns__loop_stop(struct tns_loop *loop);
+/* Ends the connection, if there is one; the context can make another. */
+void tns__loop_hang_up(struct tns_loop *loop);
 
 /* method NULL: websocket. Returns when TCP stands; the rest is waited for. */
-int tns__loop_connect(struct tns_loop *loop, const char *method, const char *path, int flags,
+int tns__loop_connect(struct tns_loop *loop, const char *method, const char *path,
                       struct tns_error *err);
 
 typedef bool (*tns_loop_done_fn)(const struct tns_loop *loop);

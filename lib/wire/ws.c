@@ -256,7 +256,7 @@ int tns__ws_open(struct tns_ctx *ctx, const struct tns_endpoint *ep, const char 
     snprintf(ws->path, sizeof(ws->path), "%s", path);
     rc = tns__loop_start(&ws->loop, ctx, ep, err);
     if (rc == 0)
-        rc = tns__loop_connect(&ws->loop, NULL, ws->path, 0, err);
+        rc = tns__loop_connect(&ws->loop, NULL, ws->path, err);
     if (rc < 0)
         return rc;
 
