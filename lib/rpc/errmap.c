@@ -171,3 +171,111 @@ void tns__errmap_middleware(struct tns_error *err, const char *method, int remot
     err->flags |= row->flags;
     err->retry_after_ms = row->retry_after_ms;
 }
+
+/* ---- REST ---- */
+
+/* {"attribute": [{"message","errno"}, ...], ...} in the form that the other dialects use. */
+static json_t *rest_extra(const json_t *body)
+{
+    json_t *extra = json_array();
+    const char *attribute;
+    json_t *list, *item;
+    size_t i;
+
+    json_object_foreach ((json_t *)(uintptr_t)body, attribute, list) {
+        json_array_foreach (list, i, item) {
+            bool none = strcmp(attribute, "null") == 0;
+            json_t *row = json_pack("[s?,o?,o?]", none ? NULL : attribute,
+                                    json_incref(json_object_get(item, "message")),
+                                    json_incref(json_object_get(item, "errno")));
+
+            if (!row || json_array_append_new(extra, row) < 0)
+                break;
+        }
+    }
+    return extra;
+}
+
+/* "attribute: text; attribute: text" */
+static void rest_reason(const json_t *extra, char *ret, size_t cap)
+{
+    json_t *row;
+    size_t i, len = 0;
+
+    ret[0] = '\0';
+    json_array_foreach (extra, i, row) {
+        const char *attribute = json_string_value(json_array_get(row, 0));
+        const char *text = json_string_value(json_array_get(row, 1));
+
+        if (len < cap)
+            len += (size_t)snprintf(ret + len, cap - len, "%s%s%s%s", i ? "; " : "",
+                                    attribute ? attribute : "", attribute ? ": " : "",
+                                    text ? text : "refused");
+    }
+}
+
+static void rest_validation(struct tns_error *err, const char *method, const json_t *body)
+{
+    _tns_json_ json_t *extra = rest_extra(body);
+    char reason[512];
+
+    rest_reason(extra, reason, sizeof(reason));
+    tns__errmap_middleware(err, method, RPC_PARAMS, EINVAL, reason, extra);
+}
+
+/* Statuses that say all there is to say. */
+static bool rest_by_status(struct tns_error *err, const char *method, int status, const char *verb,
+                           const char *message)
+{
+    switch (status) {
+    case 401:
+        tns__error_set(err, TNS_E_AUTH, "%s: the NAS does not accept the API key", method);
+        return true;
+    case 403:
+        tns__error_set(err, TNS_E_PERMISSION,
+                       "%s: the API key may not do this over REST, which from 24.04 is for full "
+                       "administrators only",
+                       method);
+        return true;
+    case 404:
+        if (message && strcmp(verb, "GET") == 0)
+            tns__error_set(err, TNS_E_NOTFOUND, "%s: %s", method,
+                           *message ? message : "there is no such object");
+        else
+            tns__error_set(err, TNS_E_UNSUPPORTED, "%s: the NAS has no such call over REST",
+                           method);
+        return true;
+    case 405:
+        tns__error_set(err, TNS_E_UNSUPPORTED, "%s: the NAS has no such call over REST", method);
+        return true;
+    case 400:
+        tns__error_set(err, TNS_E_USAGE, "%s: the NAS refuses the request: %s", method,
+                       message ? message : "HTTP 400");
+        return true;
+    default:
+        return false;
+    }
+}
+
+void tns__errmap_rest(struct tns_error *err, const char *method, int status, const char *verb,
+                      const json_t *body)
+{
+    const char *message = json_string_value(json_object_get(body, "message"));
+    const json_t *number = json_object_get(body, "errno");
+
+    if (!err || err->code)
+        return;
+    if (!rest_by_status(err, method, status, verb, message)) {
+        if (message && json_is_integer(number))
+            tns__errmap_middleware(err, method, -32001, (int)json_integer_value(number), message,
+                                   NULL);
+        else if (message)
+            tns__errmap_middleware(err, method, -32001, EINVAL, message, NULL);
+        else if (status == 422 && json_is_object(body))
+            rest_validation(err, method, body);
+        else
+            tns__error_set(err, TNS_E_SERVER, "%s: the NAS answered with HTTP %d", method, status);
+    }
+    snprintf(err->op, sizeof(err->op), "%s", method);
+    err->remote_code = status;
+}
