@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define QUERY "pool.dataset.query"
+/* Of the names of one query: what a request line of HTTP carries well. */
+#define REGEX_MAX 6000
 
 /* slots of an item */
 enum { ID, PARENT, ORIGIN };
@@ -106,11 +108,56 @@ static int query(struct tns_item *it, json_t *filter, json_t *opts, struct tns_e
     return tns__error_nomem(err);
 }
 
+/* "^(a|b)$" of names that hold nothing special but dots, as checked before. */
+static json_t *names_regex(const json_t *ids)
+{
+    size_t n = json_array_size(ids);
+    char text[REGEX_MAX];
+    size_t used = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        text[used++] = i ? '|' : '(';
+        for (const char *p = json_string_value(json_array_get(ids, i)); *p; p++) {
+            if (used + 5 > sizeof(text))
+                return NULL;
+            if (*p == '.')
+                text[used++] = '\\';
+            text[used++] = *p;
+        }
+    }
+    memcpy(text + used, ")$", 3);
+    return json_pack("[s, s, s]", "id", "~", text);
+}
+
+static int encode_ids(struct tns_item *it, const struct tns_caps *caps, struct tns_error *err)
+{
+    json_t *filters;
+    json_t *opts;
+
+    if (tns__quirk_in_shortcut(caps))
+        return query(it, json_pack("[s, s, O]", "id", "in", it->json),
+                     options(it, false, true), err);
+    if (caps->dialect == TNS_DIALECT_REST)
+        filters = json_pack("[o, [s, s, s]]", names_regex(it->json), "type", "=", "VOLUME");
+    else
+        filters = json_pack("[[s, s, O], [s, s, s]]", "id", "in", it->json, "type", "=",
+                            "VOLUME");
+    opts = options(it, true, true);
+    if (filters && opts)
+        return tns__item_call(it, QUERY, json_pack("[o, o]", filters, opts), TNS_CALL_READ,
+                              err);
+    json_decref(filters);
+    json_decref(opts);
+    return tns__error_nomem(err);
+}
+
 static int dataset_encode(struct tns_item *it, const struct tns_caps *caps,
                           struct tns_error *err)
 {
     bool flat = tns__quirk_flat_query(caps);
 
+    if (it->json)
+        return encode_ids(it, caps, err);
     if (it->text[ORIGIN])
         return query(it, origin_filter(it->text[ORIGIN]), options(it, !flat, true), err);
     if (it->text[ID])
@@ -177,11 +224,23 @@ static bool is_clone(const char *origin, const char *of)
     return strncmp(origin, of, len) == 0 && origin[len] == '@';
 }
 
+static bool is_among(const struct tns_dataset *d, const json_t *ids)
+{
+    if (d->type != TNS_DATASET_VOLUME)
+        return false;
+    for (size_t i = 0; i < json_array_size(ids); i++) {
+        if (strcmp(d->id, json_string_value(json_array_get(ids, i))) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool dataset_keep(const void *row, const struct tns_item *it)
 {
     const struct tns_dataset *d = row;
 
-    return (!it->text[ID] || strcmp(d->id, it->text[ID]) == 0) &&
+    return (!it->json || is_among(d, it->json)) &&
+           (!it->text[ID] || strcmp(d->id, it->text[ID]) == 0) &&
            (!it->text[PARENT] || is_child(d->id, it->text[PARENT])) &&
            (!it->text[ORIGIN] || is_clone(d->origin, it->text[ORIGIN]));
 }
@@ -279,6 +338,27 @@ static int check_origin(const char *origin, struct tns_error *err)
     return tns__name_dataset(dataset, err) || tns__name_snapshot(at + 1, err);
 }
 
+static void check_filter(const struct tns_dataset_filter *f, struct tns_error *err)
+{
+    size_t bytes = 0;
+
+    if (f->id)
+        tns__name_dataset(f->id, err);
+    if (f->parent)
+        tns__name_dataset(f->parent, err);
+    if (f->origin_of)
+        check_origin(f->origin_of, err);
+    for (size_t i = 0; f->ids && f->ids[i]; i++) {
+        tns__name_dataset(f->ids[i], err);
+        bytes += strlen(f->ids[i]) + 2;
+    }
+    /* half: each dot may need another byte */
+    if (bytes > REGEX_MAX / 2 || (f->ids && !f->ids[0]))
+        tns__error_set(err, TNS_E_USAGE, "no names, or too many, to ask for at once");
+    if (!f->id && !f->ids && !f->parent && !f->origin_of)
+        tns__error_set(err, TNS_E_USAGE, "a list of all datasets is too much to ask for");
+}
+
 int tns__dataset_list_put(struct tns_batch *b, const struct tns_dataset_filter *f,
                           struct tns_dataset_list **ret)
 {
@@ -287,14 +367,9 @@ int tns__dataset_list_put(struct tns_batch *b, const struct tns_dataset_filter *
 
     if (!it)
         return tns__batch_last(b);
-    if (f->id)
-        tns__name_dataset(f->id, &why);
-    if (f->parent)
-        tns__name_dataset(f->parent, &why);
-    if (f->origin_of)
-        check_origin(f->origin_of, &why);
-    if (!f->id && !f->parent && !f->origin_of)
-        tns__error_set(&why, TNS_E_USAGE, "a list of all datasets is too much to ask for");
+    check_filter(f, &why);
+    if (!why.code && f->ids && !(it->json = tns__strings_json(f->ids)))
+        tns__error_nomem(&why);
     if (why.code)
         tns__batch_refuse(b, &why);
     tns__batch_text(b, it, ID, f->id);

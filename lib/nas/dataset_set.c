@@ -30,35 +30,88 @@ static int update_encode(struct tns_item *it, const struct tns_caps *caps,
 {
     (void)caps;
     return tns__item_call(it, "pool.dataset.update",
-                          json_pack("[s, {s: O}]", it->text[0], "user_properties_update",
-                                    it->json),
+                          json_pack("[s, {s: o}]", it->text[0], "user_properties_update",
+                                    tag_updates(it->json)),
                           0, err);
 }
 
-static const struct tns_verb update_verb = { update_encode, NULL, NULL };
+int tns__tags_compare(const json_t *shown, const json_t *wanted, const char *id,
+                      struct tns_error *err)
+{
+    _tns_json_ json_t *tags = NULL;
+    const char *name;
+    json_t *value;
+    int rc = tns__prop_tags(shown, &tags, "pool.dataset", err);
 
-int tns__dataset_set_tags_put(struct tns_batch *b, const char *id, const json_t *tags)
+    if (rc)
+        return rc;
+    json_object_foreach((json_t *)(uintptr_t)wanted, name, value)
+    {
+        /* One that was removed may still be shown, inherited from above. */
+        if (json_is_string(value) && !json_equal(value, json_object_get(tags, name)))
+            return tns__error_set(err, TNS_E_SERVER, "the NAS did not keep the tag %s of %s",
+                                  name, id);
+    }
+    return 0;
+}
+
+/* The reply is the dataset as it is now. */
+static int update_decode(struct tns_item *it, json_t *result, struct tns_error *err)
+{
+    const json_t *shown = json_object_get(result, "user_properties");
+
+    if (!json_is_object(shown))
+        return 0;
+    if (it->ret)
+        *(bool *)it->ret = true;
+    return tns__tags_compare(shown, it->json, it->text[0], err);
+}
+
+static const struct tns_verb update_verb = { update_encode, update_decode, NULL };
+
+static int set_tags_put(struct tns_batch *b, const char *id, const json_t *tags, bool *ret_seen)
 {
     struct tns_error why = TNS_ERROR_INIT;
-    struct tns_item *it = tns__batch_add(b, &update_verb, NULL);
+    struct tns_item *it = tns__batch_add(b, &update_verb, ret_seen);
 
     if (!it)
         return tns__batch_last(b);
     tns__batch_text(b, it, 0, id);
-    if (tns__name_dataset(id, &why) == 0 && !(it->json = tag_updates(tags)))
+    if (tns__name_dataset(id, &why) == 0 &&
+        !(it->json = json_copy((json_t *)(uintptr_t)tags)))
         tns__error_nomem(&why);
     if (why.code)
         tns__batch_refuse(b, &why);
     return tns__batch_last(b);
 }
 
+int tns__dataset_set_tags_put(struct tns_batch *b, const char *id, const json_t *tags)
+{
+    return set_tags_put(b, id, tags, NULL);
+}
+
+static int read_back(struct tns_session *s, const char *id, const json_t *tags,
+                     struct tns_error *err)
+{
+    struct tns_dataset *d = NULL;
+    int rc = tns__dataset_get(s, id, &d, err);
+
+    if (rc == 0)
+        rc = tns__tags_compare(d->tags, tags, id, err);
+    tns__dataset_free(d);
+    return rc;
+}
+
 int tns__dataset_set_tags(struct tns_session *s, const char *id, const json_t *tags,
                           struct tns_error *err)
 {
     _tns_batch_ struct tns_batch *b = tns__batch_new(s);
+    bool seen = false;
+    int rc;
 
-    tns__dataset_set_tags_put(b, id, tags);
-    return tns__batch_run_one(b, err, "tagging %s", id ? id : "");
+    set_tags_put(b, id, tags, &seen);
+    rc = tns__batch_run_one(b, err, "tagging %s", id ? id : "");
+    return rc || seen ? rc : read_back(s, id, tags, err);
 }
 
 int tns__dataset_set_readonly(struct tns_session *s, const char *id, bool readonly,

@@ -118,6 +118,7 @@ const char *tns__dataset_tag(const struct tns_dataset *d, const char *name);
 
 struct tns_dataset_filter {
     const char *id;         /* exactly this one                                        */
+    const char *const *ids; /* zvols by exactly one of these names, NULL-terminated    */
     const char *parent;     /* direct children of this one, filtered here again        */
     const char *origin_of;  /* clones of this snapshot or of any snapshot of this zvol */
     bool with_tags;
@@ -146,9 +147,13 @@ struct tns_zvol_spec {
  * read back. An existing one is TNS_E_EXISTS. */
 int tns__zvol_create(struct tns_session *s, const struct tns_zvol_spec *spec,
                      struct tns_error *err);
+/* One pool.dataset.create. The tags go along, and the reply must show them; where
+ * caps->create_drops_tags they are left out, and the caller tags. */
+int tns__zvol_create_put(struct tns_batch *b, const struct tns_zvol_spec *spec);
 int tns__filesystem_create(struct tns_session *s, const char *id, const char *comments,
                            struct tns_error *err);
-/* tags: name -> string to set, or null to remove. */
+/* tags: name -> string to set, or null to remove. One call; the reply is compared with what was
+ * set where it shows the properties (tns__dataset_set_tags() reads them back where it does not). */
 int tns__dataset_set_tags(struct tns_session *s, const char *id, const json_t *tags,
                           struct tns_error *err);
 int tns__dataset_set_tags_put(struct tns_batch *b, const char *id, const json_t *tags);
@@ -201,7 +206,9 @@ int tns__snapshot_delete_put(struct tns_batch *b, const char *dataset, const cha
 /* Never recursive: newer snapshots are TNS_E_CONFLICT. */
 int tns__snapshot_rollback(struct tns_session *s, const char *dataset, const char *name,
                            struct tns_error *err);
-/* tags go along where the release takes them, else by an update that follows and is read back. */
+/* tags go along where the release takes them (tns__clone_takes_tags), else by an update that follows
+ * and is read back. Without tags it is always one call. */
+bool tns__clone_takes_tags(const struct tns_caps *caps);
 int tns__snapshot_clone(struct tns_session *s, const char *dataset, const char *name,
                         const char *new_id, const json_t *tags, struct tns_error *err);
 int tns__snapshot_rename(struct tns_session *s, const char *dataset, const char *name,

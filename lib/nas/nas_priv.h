@@ -40,9 +40,9 @@ int tns__nas_explain_missing(struct tns_session *s, const char *dataset,
 /* A reply to a mutation that makes no sense: protocol, and nobody knows what happened. */
 int tns__nas_bad_reply(struct tns_error *err, const char *method, const char *what);
 
-/* Writes tags by an update and reads them back (zvol.c): for calls that drop them. */
-int tns__tags_settle(struct tns_session *s, const char *id, const json_t *tags,
-                     struct tns_error *err);
+/* Whether these user properties are shown with those values; null in wanted asks nothing. */
+int tns__tags_compare(const json_t *shown, const json_t *wanted, const char *id,
+                      struct tns_error *err);
 
 /* ---- batches ---- */
 

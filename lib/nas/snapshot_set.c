@@ -171,6 +171,13 @@ int tns__snapshot_rollback(struct tns_session *s, const char *dataset, const cha
                   err);
 }
 
+/* Up to 25.10 a clone takes user properties along; 26 hands properties to another library, which
+ * knows native ones only. */
+bool tns__clone_takes_tags(const struct tns_caps *caps)
+{
+    return caps->snap_ns != TNS_SNAP_RESOURCE;
+}
+
 static json_t *clone_arguments(const struct target *t, const char *new_id, const json_t *tags)
 {
     json_t *own;
@@ -193,8 +200,8 @@ int tns__snapshot_clone(struct tns_session *s, const char *dataset, const char *
     if (rc)
         return rc;
     rc = change(s, &t, "clone", clone_arguments(&t, new_id, tags), err);
-    if (rc == 0 && !tns__quirk_clone_takes_tags(t.caps))
-        rc = tns__tags_settle(s, new_id, tags, err);
+    if (rc == 0 && json_object_size(tags) && !tns__clone_takes_tags(t.caps))
+        rc = tns__dataset_set_tags(s, new_id, tags, err);
     return rc ? tns__error_prefix(err, "cloning to %s", new_id) : 0;
 }
 

@@ -84,41 +84,21 @@ static int zvol_arguments(const struct tns_zvol_spec *spec, json_t **ret, struct
 
 /* ---- create ---- */
 
-/* For releases that drop tags at creation: they are written by an update and read back, since a
- * volume without its tag would be nobody's. */
-int tns__tags_settle(struct tns_session *s, const char *id, const json_t *tags,
-                     struct tns_error *err)
+static int check_made(const json_t *result, const char *id, struct tns_error *err)
 {
-    struct tns_dataset *d = NULL;
-    const char *name;
-    json_t *value;
-    int rc;
+    const char *made = json_string_value(json_object_get(result, "id"));
 
-    if (!tags || json_object_size(tags) == 0)
-        return 0;
-    rc = tns__dataset_set_tags(s, id, tags, err);
-    if (rc == 0)
-        rc = tns__dataset_get(s, id, &d, err);
-    if (rc)
-        return rc;
-    json_object_foreach((json_t *)(uintptr_t)tags, name, value)
-    {
-        const char *seen = tns__dataset_tag(d, name);
-
-        if (!seen || strcmp(seen, json_string_value(value)) != 0)
-            rc = tns__error_set(err, TNS_E_SERVER, "the NAS did not keep the tag %s of %s",
-                                name, id);
-    }
-    tns__dataset_free(d);
-    return rc;
+    if (!made || strcmp(made, id) != 0)
+        return tns__nas_bad_reply(err, "pool.dataset.create", "names another dataset");
+    return 0;
 }
 
 static int dataset_create(struct tns_session *s, const char *id, json_t *arguments,
-                          struct tns_error *err)
+                          json_t **ret_made, struct tns_error *err)
 {
-    struct tns_error why = TNS_ERROR_INIT;
     _tns_json_ json_t *result = NULL;
-    const char *made;
+    struct tns_error why = TNS_ERROR_INIT;
+    int rc;
 
     if (tns__nas_call(s, "pool.dataset.create", json_pack("[o]", arguments), 0, &result,
                       &why)) {
@@ -126,17 +106,14 @@ static int dataset_create(struct tns_session *s, const char *id, json_t *argumen
         tns__nas_explain_missing(s, id, &why);
         return tns__error_copy(err, &why);
     }
-    made = json_string_value(json_object_get(result, "id"));
-    if (!made || strcmp(made, id) != 0)
-        return tns__nas_bad_reply(err, "pool.dataset.create", "names another dataset");
-    return 0;
+    rc = check_made(result, id, err);
+    if (rc == 0 && ret_made)
+        *ret_made = TNS_STEAL(result);
+    return rc;
 }
 
-int tns__zvol_create(struct tns_session *s, const struct tns_zvol_spec *spec,
-                     struct tns_error *err)
+static int check_spec(const struct tns_zvol_spec *spec, struct tns_error *err)
 {
-    const struct tns_caps *caps = NULL;
-    json_t *arguments = NULL;
     int rc = tns__name_dataset(spec->id, err);
 
     if (rc == 0 && (spec->volsize_bytes == 0 || spec->volsize_bytes > INT64_MAX))
@@ -144,18 +121,70 @@ int tns__zvol_create(struct tns_session *s, const struct tns_zvol_spec *spec,
                             spec->id, (unsigned long long)spec->volsize_bytes);
     if (rc == 0 && spec->comments)
         rc = tns__name_text(spec->comments, 1024, "comment", err);
+    return rc;
+}
+
+/* What the reply shows decides, not the release: a volume without its tag would be nobody's. */
+int tns__zvol_create(struct tns_session *s, const struct tns_zvol_spec *spec,
+                     struct tns_error *err)
+{
+    _tns_json_ json_t *made = NULL;
+    struct tns_error why = TNS_ERROR_INIT;
+    json_t *arguments = NULL;
+    int rc = check_spec(spec, err);
+
     if (rc == 0)
         rc = zvol_arguments(spec, &arguments, err);
     if (rc)
         return rc;
-    rc = tns__session_caps(s, &caps, err);
-    if (rc)
-        json_decref(arguments);
-    else
-        rc = dataset_create(s, spec->id, arguments, err);
-    if (rc == 0 && caps->create_drops_tags)
-        rc = tns__tags_settle(s, spec->id, spec->tags, err);
+    rc = dataset_create(s, spec->id, arguments, &made, err);
+    if (rc == 0 && json_object_size(spec->tags) &&
+        tns__tags_compare(json_object_get(made, "user_properties"), spec->tags, spec->id, &why))
+        rc = tns__dataset_set_tags(s, spec->id, spec->tags, err);
     return rc ? tns__error_prefix(err, "creating %s", spec->id) : 0;
+}
+
+static int create_encode(struct tns_item *it, const struct tns_caps *caps,
+                         struct tns_error *err)
+{
+    if (caps->create_drops_tags)
+        json_object_del(it->json, "user_properties");
+    return tns__item_call(it, "pool.dataset.create", json_pack("[O]", it->json), 0, err);
+}
+
+/* it->json has the tags as the list of the arguments. */
+static int create_decode(struct tns_item *it, json_t *result, struct tns_error *err)
+{
+    const json_t *sent = json_object_get(it->json, "user_properties");
+    _tns_json_ json_t *tags = json_object();
+    int rc = check_made(result, it->text[0], err);
+
+    for (size_t i = 0; i < json_array_size(sent) && rc == 0; i++) {
+        const json_t *tag = json_array_get(sent, i);
+
+        if (json_object_set(tags, json_string_value(json_object_get(tag, "key")),
+                            json_object_get(tag, "value")))
+            rc = tns__error_nomem(err);
+    }
+    if (rc || !sent)
+        return rc;
+    return tns__tags_compare(json_object_get(result, "user_properties"), tags, it->text[0],
+                             err);
+}
+
+static const struct tns_verb create_verb = { create_encode, create_decode, NULL };
+
+int tns__zvol_create_put(struct tns_batch *b, const struct tns_zvol_spec *spec)
+{
+    struct tns_error why = TNS_ERROR_INIT;
+    struct tns_item *it = tns__batch_add(b, &create_verb, NULL);
+
+    if (!it)
+        return tns__batch_last(b);
+    tns__batch_text(b, it, 0, spec->id);
+    if (check_spec(spec, &why) || zvol_arguments(spec, &it->json, &why))
+        tns__batch_refuse(b, &why);
+    return tns__batch_last(b);
 }
 
 int tns__filesystem_create(struct tns_session *s, const char *id, const char *comments,
@@ -175,7 +204,7 @@ int tns__filesystem_create(struct tns_session *s, const char *id, const char *co
     if (rc)
         json_decref(arguments);
     else
-        rc = dataset_create(s, id, arguments, err);
+        rc = dataset_create(s, id, arguments, NULL, err);
     return rc ? tns__error_prefix(err, "creating %s", id) : 0;
 }
 
