@@ -7,7 +7,7 @@ use TNSim::Uuid;
 # server, transport, id, address, origin, secure
 sub new ($class, %field) {
     return bless {
-        session => TNSim::Uuid::random(), outstanding => 0, running => 0, waiting => [],
+        session => TNSim::Uuid::random(), outstanding => 0, unanswered => 0, running => 0, waiting => [],
         options => {}, subscriptions => {}, %field,
     }, $class;
 }
@@ -41,6 +41,7 @@ sub expire ($self) { $self->{expired} = 1 if $self->{user}; return }
 sub gone ($self) {
     $self->{closed} = 1;
     $self->{waiting} = [];
+    $self->trip_scope->{outstanding} -= $self->{unanswered};
     $self->{server}->forget($self);
     return;
 }

@@ -5,7 +5,7 @@ use v5.36;
 
 my %KIND = map { $_ => 1 } qw(
     fail delay lose drop cut cut-before restart hang half garbage stall status slow plaintext
-    refuse missing expire duplicate unknown-id event-storm raw
+    answer refuse missing expire duplicate unknown-id event-storm raw
 );
 
 sub new ($class) { return bless { list => [], next_id => 1 }, $class }

@@ -177,7 +177,7 @@ sub render ($self, $request, $outcome) {
     return $request->{http}->render($status, { length $body ? @JSON : () }, $body);
 }
 
-sub deliver ($self, $bytes, $fault) {
+sub deliver ($self, $bytes, $fault, $) {
     my ($http, $peer) = @$self{qw(http peer)};
     return $http->send($bytes) if !$fault;
     my $kind = $fault->{do};

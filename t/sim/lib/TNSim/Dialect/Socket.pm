@@ -3,7 +3,7 @@
 package TNSim::Dialect::Socket;
 use v5.36;
 use parent 'TNSim::Conn';
-use Mojo::IOLoop;
+use Encode ();
 use Scalar::Util qw(weaken);
 use TNSim::Json qw(encode);
 use TNSim::Wire::WebSocket;
@@ -49,8 +49,14 @@ sub cut ($self, $fault) {
 
 sub silence ($self, $deaf) { return $self->{peer}->silence($deaf) }
 
+# A broken reply can still carry the right id: %ID% stands for it.
+sub _fill_id ($text, $request) {
+    my $id = encode($request->{id});
+    return Encode::encode('UTF-8', $text) =~ s/%ID%/$id/gr;
+}
+
 # The reply's bytes, or what the fault makes of them.
-sub deliver ($self, $bytes, $fault) {
+sub deliver ($self, $bytes, $fault, $request) {
     my $ws = $self->{ws};
     return $ws->send_text($bytes) if !$fault;
     my $kind = $fault->{do};
@@ -60,7 +66,7 @@ sub deliver ($self, $bytes, $fault) {
         return $self->{peer}->finish;
     }
     if ($kind eq 'raw')     { return $ws->send_raw(pack 'H*', $fault->{hex} // '') }
-    if ($kind eq 'garbage') { return $ws->send_text($fault->{bytes} // '{"jsonrpc"') }
+    if ($kind eq 'garbage') { return $ws->send_text(_fill_id($fault->{bytes} // '{"jsonrpc"', $request)) }
     if ($kind eq 'slow')    { $self->{peer}->slow($fault->{ms} // 1000) }
     if ($kind eq 'duplicate')  { $ws->send_text($bytes) for 1 .. $fault->{times} // 1 }
     if ($kind eq 'unknown-id') { $ws->send_text($self->stray) for 1 .. $fault->{times} // 1 }
