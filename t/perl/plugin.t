@@ -1,0 +1,231 @@
+#!/usr/bin/perl -T
+# SPDX-License-Identifier: Apache-2.0
+# Every method of the plugin against a simulated NAS, with the tainted strings that PVE hands over.
+
+use v5.36;
+use utf8;
+no warnings qw(once);
+
+use Scalar::Util qw(tainted);
+use Test::More;
+use lib 't/perl/lib';
+use TNSTest;
+
+my $plugin = plugin();
+my $sim = start_sim();
+my $cfg = new_storage($sim, tn_initiator => 'kernel', target_iqn => 'iqn.2005-10.org.freenas.ctl:tnstor');
+my $scfg = $cfg->{ids}->{nas};
+my $nas = tainted_copy('nas');
+my $MIB = 1024 * 1024;
+
+my sub t ($value) { return tainted_copy($value) }
+
+# Gives a value back, having checked that PVE can use it under -T.
+my sub clean ($value, $what) {
+    ok(!tainted($value), "$what is not tainted");
+    return $value;
+}
+
+my sub alloc ($vmid, $name, $kib) {
+    return $plugin->alloc_image($nas, $scfg, t($vmid), t('raw'), t($name), t($kib));
+}
+
+my sub volids ($vmid = undef, $list = undef) {
+    return [sort map { $_->{volid} } $plugin->list_images($nas, $scfg, $vmid, $list, {})->@*];
+}
+
+subtest 'adding the storage tags it and keeps the key out of the section' => sub {
+    like($scfg->{tn_owner}, qr/\A[0-9a-f-]{36}\z/, 'an owner');
+    ok(!defined($scfg->{api_key}), 'no key in the section');
+    is((stat("$cfg->{dir}/priv/nas.pw"))[2] & 07777, 0600, 'the file of secrets is for root alone');
+};
+
+subtest 'status tells bytes and active' => sub {
+    my ($total, $avail, $used, $active) = $plugin->status($nas, $scfg, {});
+    is($active, 1, 'active');
+    cmp_ok($total, '>', 500 * 1024**3, 'total');
+    cmp_ok($avail + $used, '<=', $total, 'sums up');
+    clean($_, 'a number') for $total, $avail, $used;
+};
+
+subtest 'alloc chooses the first free name' => sub {
+    is(clean(alloc(100, undef, 1024), 'the volname'), 'vm-100-disk-0', 'disk 0');
+    is(alloc(100, '', 1024), 'vm-100-disk-1', 'disk 1, with an empty name');
+};
+
+subtest 'alloc takes the names PVE gives, of any size in KiB' => sub {
+    my %kib = (
+        'vm-100-cloudinit' => 4096, 'vm-100-state-s1' => 1_048_576, 'vm-100-fleece-0' => 2048,
+        'vm-100-efi' => 528, 'vm-100-disk-9' => 4097,
+    );
+    for my $name (sort keys %kib) {
+        is(alloc(100, $name, $kib{$name}), $name, $name);
+        is($plugin->volume_size_info($scfg, $nas, t($name), 5), $kib{$name} * 1024, 'exact to the byte');
+    }
+};
+
+subtest 'alloc refuses a name that exists, another VM\'s, and one outside the grammar' => sub {
+    like(error_of(sub { alloc(100, 'vm-100-disk-0', 1024) }), qr/\Astorage 'nas': .*vm-100-disk-0/, 'exists');
+    like(error_of(sub { alloc(100, 'vm-101-disk-0', 1024) }), qr/\Astorage 'nas': /, 'another VM');
+    for my $bad ("vm-100-disk-0\n", 'vm-100-../x', 'vm-100-a b', 'vm-100-', 'vm-100-a/b', 'disk-0') {
+        like(error_of(sub { alloc(100, $bad, 1024) }), qr/\Astorage 'nas': [^\n]+\n\z/, 'outside the grammar');
+    }
+    like(error_of(sub { $plugin->alloc_image($nas, $scfg, 100, 'qcow2', undef, 1024) }), qr/only raw/, 'qcow2');
+};
+
+subtest 'state volumes are refused by enable_live_snapshots 0' => sub {
+    my $without = { %$scfg, enable_live_snapshots => 0 };
+    like(error_of(sub { $plugin->alloc_image($nas, $without, 100, 'raw', 'vm-100-state-s2', 1024) }),
+        qr/enable_live_snapshots/, 'refused');
+};
+
+subtest 'list gives volids as the guests have them, filtered as asked' => sub {
+    alloc(101, undef, 2048);
+    is_deeply(volids(101), ['nas:vm-101-disk-0'], 'of one VM');
+    is_deeply(volids(undef, ['nas:vm-100-disk-1', 'nas:vm-999-disk-0']), ['nas:vm-100-disk-1'], 'of a list');
+    my ($entry) = $plugin->list_images($nas, $scfg, 101, undef, {})->@*;
+    is_deeply([$entry->@{qw(format size vmid)}], ['raw', 2048 * 1024, 101], 'an entry');
+    clean($entry->{$_}, $_) for qw(volid size vmid);
+};
+
+subtest 'parse_volname gives the seven' => sub {
+    is_deeply([$plugin->parse_volname(t('vm-100-disk-0'))],
+        ['images', 'vm-100-disk-0', 100, undef, undef, 0, 'raw'], 'a disk');
+    is_deeply([$plugin->parse_volname('base-100-disk-0/vm-101-disk-0')],
+        ['images', 'vm-101-disk-0', 101, 'base-100-disk-0', 100, 0, 'raw'], 'a linked clone');
+    is(($plugin->parse_volname('base-100-disk-0'))[5], 1, 'a base');
+    for my $bad ('', 'x', "vm-100-disk-0\n", 'vm-100-disk-0@s', '../vm-100-disk-0', 'vm-1x-disk') {
+        like(error_of(sub { $plugin->parse_volname($bad) }), qr/\Aunable to parse volume name/, "'$bad'" =~ s/\n/\\n/r);
+    }
+};
+
+subtest 'path is pure: no call, and the same while the NAS is away' => sub {
+    my $costs = $sim->calls_of(sub {
+        is(clean(scalar $plugin->path($scfg, t('vm-100-disk-0'), $nas), 'the path'),
+            '/dev/tnstor/nas/vm-100-disk-0', 'of a volume');
+        is(scalar $plugin->path($scfg, 'base-100-disk-0/vm-101-disk-0', $nas),
+            '/dev/tnstor/nas/base-100-disk-0+vm-101-disk-0', 'of a linked clone');
+        is(scalar $plugin->path($scfg, 'vm-100-disk-0', $nas, 's1'),
+            '/dev/tnstor/nas/vm-100-disk-0@s1', 'of a snapshot');
+    });
+    is_deeply($costs, {}, 'no call');
+    is_deeply([$plugin->path($scfg, 'vm-100-disk-0', $nas)],
+        ['/dev/tnstor/nas/vm-100-disk-0', 100, 'images'], 'in list context');
+};
+
+subtest 'resize grows, twice the same is once, and shrinking is refused' => sub {
+    $plugin->volume_resize($scfg, $nas, t('vm-101-disk-0'), t(8 * $MIB), 0) for 1 .. 2;
+    is($plugin->volume_size_info($scfg, $nas, 'vm-101-disk-0', 5), 8 * $MIB, 'the new size');
+    like(error_of(sub { $plugin->volume_resize($scfg, $nas, 'vm-101-disk-0', $MIB, 0) }),
+        qr/\Astorage 'nas': /, 'smaller');
+    like(error_of(sub { $plugin->volume_resize($scfg, $nas, 'vm-101-disk-0', 9 * $MIB, 0, 's1') }),
+        qr/snapshot/, 'a snapshot');
+};
+
+subtest 'volume_size_info in list context' => sub {
+    my ($size, $format, $used, $parent, $ctime) = $plugin->volume_size_info($scfg, $nas, 'vm-101-disk-0', 5);
+    is_deeply([$size, $format, $parent], [8 * $MIB, 'raw', undef], 'size, format, parent');
+    clean($size, 'the size');
+};
+
+subtest 'snapshots: made, listed, blocking a rollback, renamed where the NAS can, deleted' => sub {
+    $plugin->volume_snapshot($scfg, $nas, t('vm-101-disk-0'), t($_)) for qw(one two);
+    my $info = $plugin->volume_snapshot_info($scfg, $nas, 'vm-101-disk-0');
+    is_deeply([sort keys %$info], [qw(one two)], 'listed');
+    is($info->{one}->{'virtual-size'}, 8 * $MIB, 'virtual-size') if defined($info->{one}->{'virtual-size'});
+    ok($info->{one}->{id} && defined($info->{one}->{timestamp}), 'id and timestamp');
+
+    my @blockers;
+    like(error_of(sub { $plugin->volume_rollback_is_possible($scfg, $nas, 'vm-101-disk-0', 'one', \@blockers) }),
+        qr/newer snapshots exist: two/, 'blocked');
+    is_deeply(\@blockers, ['two'], 'by the newer one');
+    ok(error_of(sub { $plugin->volume_rollback_is_possible($scfg, $nas, 'vm-101-disk-0', 'one', undef) }),
+        'also without a list for the blockers');
+    is($plugin->volume_rollback_is_possible($scfg, $nas, t('vm-101-disk-0'), t('two'), []), 1, 'the newest is fine');
+    is(error_of(sub { $plugin->volume_snapshot_rollback($scfg, $nas, 'vm-101-disk-0', 'two') }), undef, 'rolled back');
+
+    $plugin->volume_snapshot_delete($scfg, $nas, t('vm-101-disk-0'), t('two'), 0) for 1 .. 2;
+    is_deeply([keys $plugin->volume_snapshot_info($scfg, $nas, 'vm-101-disk-0')->%*], ['one'], 'deleted');
+};
+
+subtest 'a template, its linked clone, and who may go first' => sub {
+    alloc(200, undef, 4096);
+    my $base = clean($plugin->create_base($nas, $scfg, t('vm-200-disk-0')), 'the base');
+    is($base, 'base-200-disk-0', 'the base\'s name');
+    my $clone = clean($plugin->clone_image($scfg, $nas, t($base), t(201), undef), 'the clone');
+    is($clone, 'base-200-disk-0/vm-201-disk-0', 'the clone\'s name');
+    is_deeply(volids(201), ["nas:$clone"], 'listed with its base');
+    my ($entry) = $plugin->list_images($nas, $scfg, 201, undef, {})->@*;
+    is($entry->{parent}, 'base-200-disk-0', 'parent') if defined($entry->{parent});
+    like(error_of(sub { $plugin->free_image($nas, $scfg, $base, 1, 'raw') }), qr/vm-201-disk-0/, 'the base stays');
+    is(error_of(sub { $plugin->free_image($nas, $scfg, t($clone), 0, 'raw') }), undef, 'the clone goes');
+    is(error_of(sub { $plugin->free_image($nas, $scfg, t($base), 1, 'raw') }), undef, 'then the base');
+};
+
+subtest 'a linked clone of a snapshot' => sub {
+    my $clone = $plugin->clone_image($scfg, $nas, 'vm-101-disk-0', 301, t('one'));
+    like($clone, qr!(?:\A|/)vm-301-disk-0\z!, 'a volume of the new VM');
+    like(error_of(sub { $plugin->volume_snapshot_delete($scfg, $nas, 'vm-101-disk-0', 'one', 0) }),
+        qr/vm-301-disk-0/, 'its snapshot stays');
+    $plugin->free_image($nas, $scfg, $clone, 0, 'raw');
+    is(error_of(sub { $plugin->volume_snapshot_delete($scfg, $nas, 'vm-101-disk-0', 'one', 0) }), undef, 'then it goes');
+};
+
+subtest 'rename gives the whole volid' => sub {
+    is(clean($plugin->rename_volume($scfg, $nas, t('vm-101-disk-0'), t(102), undef), 'the volid'),
+        'nas:vm-102-disk-0', 'a new owner');
+    is_deeply(volids(101), [], 'the old one has none');
+};
+
+subtest 'the feature matrix' => sub {
+    my %want = (
+        snapshot => [1, 0, 1], clone => [0, 1, 1], template => [1, 0, 0], copy => [1, 1, 1],
+        sparseinit => [1, 1, 0], rename => [1, 0, 0], replicate => [0, 0, 0], nonsense => [0, 0, 0],
+    );
+    for my $feature (sort keys %want) {
+        my @got = map { $plugin->volume_has_feature($scfg, $feature, $nas, $_->@*) ? 1 : 0 }
+            ['vm-100-disk-0', undef, undef], ['base-100-disk-0', undef, 0], ['vm-100-disk-0', 's1', 4711];
+        is_deeply(\@got, $want{$feature}, "$feature of current, base, snap");
+    }
+};
+
+subtest 'notes and the protected mark' => sub {
+    is($plugin->get_volume_attribute($scfg, $nas, 'vm-100-disk-0', 'notes'), undef, 'no notes');
+    $plugin->update_volume_attribute($scfg, $nas, t('vm-100-disk-0'), 'notes', t("two\nlines, ümlaut"));
+    is($plugin->get_volume_attribute($scfg, $nas, 'vm-100-disk-0', 'notes'), "two\nlines, ümlaut", 'notes');
+    $plugin->update_volume_attribute($scfg, $nas, 'vm-100-disk-0', 'protected', 1);
+    is($plugin->get_volume_attribute($scfg, $nas, 'vm-100-disk-0', 'protected'), 1, 'protected');
+    is($plugin->get_volume_attribute($scfg, $nas, 'vm-100-disk-0', 'colour'), undef, 'another: unsupported');
+    ok(error_of(sub { $plugin->update_volume_attribute($scfg, $nas, 'vm-100-disk-0', 'colour', 1) }), 'and refused');
+};
+
+subtest 'identity is the same twice' => sub {
+    my $id = $plugin->get_identity($scfg, $nas);
+    ok(length($id), 'there');
+    is($plugin->get_identity($scfg, $nas), $id, 'the same');
+};
+
+subtest 'freeing twice is success, and nothing is left' => sub {
+    for my $volid (volids()->@*) {
+        my ($volname) = $volid =~ m/\Anas:(.*)\z/;
+        $plugin->free_image($nas, $scfg, t($volname), 0, 'raw') for 1 .. 2;
+    }
+    is_deeply(volids(), [], 'nothing is listed');
+};
+
+subtest 'what never fails because of the NAS' => sub {
+    is($plugin->check_connection($nas, $scfg), 1, 'check_connection');
+    is($plugin->activate_storage($nas, $scfg, {}), 1, 'activate_storage');
+    is($plugin->deactivate_storage($nas, $scfg, {}), 1, 'deactivate_storage');
+    is($plugin->volume_snapshot_needs_fsfreeze(), 1, 'fsfreeze');
+    is($plugin->volume_qemu_snapshot_method($nas, $scfg, 'vm-100-disk-0'), 'storage', 'snapshot method');
+    is($plugin->storage_can_replicate($scfg, $nas, 'raw'), 0, 'no replication');
+};
+
+subtest 'removing the storage removes its secrets' => sub {
+    $plugin->on_delete_hook($nas, $scfg);
+    ok(!-e "$cfg->{dir}/priv/nas.pw", 'gone');
+    is(error_of(sub { $plugin->on_delete_hook($nas, $scfg) }), undef, 'twice is fine');
+};
+
+done_testing();
