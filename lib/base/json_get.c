@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Typed access to the members of a JSON object, with errors that name object and member. */
+#include <errno.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -149,6 +151,18 @@ int tns__json_bool_opt(const json_t *obj, const char *key, bool *ret, const char
     return rc;
 }
 
+/* jansson tells a failed allocation as a NULL value, or not at all, but malloc sets errno. A part that
+ * the caller could not make is out of memory as well; a NULL string is a mistake. */
+static bool json_pack_ran_out(const json_error_t *fault)
+{
+    enum json_error_code code = json_error_code(fault);
+
+    if (code == json_error_null_value)
+        return errno == ENOMEM ||
+               (!strstr(fault->text, "string") && !strstr(fault->text, "key"));
+    return errno == ENOMEM;
+}
+
 json_t *tns__json_pack(struct tns_error *err, const char *fmt, ...)
 {
     json_error_t fault = { 0 };
@@ -156,12 +170,13 @@ json_t *tns__json_pack(struct tns_error *err, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
+    errno = 0;
     value = json_vpack_ex(&fault, 0, fmt, ap);
     va_end(ap);
     if (value)
         return value;
 
-    if (json_error_code(&fault) == json_error_out_of_memory)
+    if (json_pack_ran_out(&fault))
         tns__error_nomem(err);
     else
         tns__error_set(err, TNS_E_BUG, "cannot pack JSON by \"%s\": %s", fmt, fault.text);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Limits of a JSON text checked in one linear pass, before jansson allocates for it. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -112,12 +113,17 @@ static int json_check_limits(const char *text, size_t len,
     return 0;
 }
 
+/* A failed allocation comes out of jansson 2.14 as any error, or as a dump with a hole in it: errno
+ * alone tells the truth, since neither jansson nor free() touches an ENOMEM. */
+static bool json_ran_out(void)
+{
+    return errno == ENOMEM;
+}
+
 /* jansson quotes the text around a mistake, which may be anything: only the place is told. */
 static int json_syntax_error(const json_error_t *fault, struct tns_error *err)
 {
     switch (json_error_code(fault)) {
-    case json_error_out_of_memory:
-        return tns__error_nomem(err);
     case json_error_duplicate_key:
         return tns__error_set(err, TNS_E_PROTOCOL, "JSON object has a key twice (byte %d)",
                               fault->position);
@@ -144,7 +150,10 @@ int tns__json_parse(const char *text, size_t len, const struct tns_json_limits *
     if (rc < 0)
         return rc;
 
+    errno = 0;
     value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
+    if (!value && json_ran_out())
+        return tns__error_nomem(err);
     if (!value)
         return json_syntax_error(&fault, err);
 
@@ -154,8 +163,14 @@ int tns__json_parse(const char *text, size_t len, const struct tns_json_limits *
 
 char *tns__json_dump(const json_t *value, size_t *ret_len)
 {
-    /* jansson's memory is malloc's, hooked or not, and so is what tns__free takes back */
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text;
+
+    errno = 0;
+    text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (json_ran_out()) {
+        tns__free(text);
+        return NULL;
+    }
 
     if (text && ret_len)
         *ret_len = strlen(text);

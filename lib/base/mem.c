@@ -2,6 +2,7 @@
 /* Fallible allocation behind one counter, so that a test can make any single one of them fail. */
 #include "base/mem.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -17,7 +18,10 @@ static int mem_may_go_on(void)
 {
     size_t n = atomic_fetch_add_explicit(&mem_count, 1, memory_order_relaxed) + 1;
 
-    return n != atomic_load_explicit(&mem_fail_at, memory_order_relaxed);
+    if (n != atomic_load_explicit(&mem_fail_at, memory_order_relaxed))
+        return 1;
+    errno = ENOMEM; /* as malloc does */
+    return 0;
 }
 
 void tns__mem_fail_at(size_t n)
