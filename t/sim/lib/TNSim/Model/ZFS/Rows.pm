@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+# pool.dataset rows: the property objects in the words of each release.
+package TNSim::Model::ZFS::Rows;
+use v5.36;
+use POSIX ();
+use TNSim::Model::Handler qw(bool);
+
+# User properties of the middleware's own that a row shows under another name.
+my %OWN = (
+    'org.freenas:description'       => 'comments',
+    'org.truenas:managedby'         => 'managedby',
+    'org.freenas:quota_warning'     => 'quota_warning',
+    'org.freenas:quota_critical'    => 'quota_critical',
+    'org.freenas:refquota_warning'  => 'refquota_warning',
+    'org.freenas:refquota_critical' => 'refquota_critical',
+);
+my %OWN_KEY = reverse %OWN;
+my %BY_ZFS_NAME = (
+    dedup => 'deduplication', special_small_blocks => 'special_small_block_size',
+    encryption => 'encryption_algorithm', keyformat => 'key_format', compress => 'compression',
+);
+
+sub own_key ($name) { return $OWN_KEY{$name} }
+
+sub new ($class, $zfs) {
+    return bless { zfs => $zfs, cache => {} }, $class;
+}
+
+# A size as people read it: "10G" up to 25.04, "10 GiB" after.
+sub size_text ($self, $bytes) {
+    my $iec   = $self->{zfs}->is_on('value_text_iec');
+    my @unit  = $iec ? qw(B KiB MiB GiB TiB PiB) : qw(B K M G T P);
+    my $power = 0;
+    my $n     = $bytes;
+    while ($n >= 1024 && $power < $#unit) { $n /= 1024; $power++ }
+    my $digits = $n == int $n ? 0 : $n < 10 || $iec ? 2 : $n < 100 ? 1 : 0;
+    return sprintf('%.*f', $digits, $n) . ($iec ? ' ' : '') . $unit[$power];
+}
+
+sub _entry ($raw, $parsed, $value, $source, $from = undef) {
+    return {
+        rawvalue => "$raw", parsed => $parsed, value => $value, source => $source,
+        source_info => $from,
+    };
+}
+
+sub _size ($self, $bytes) {
+    return _entry($bytes, $bytes + 0, $self->size_text($bytes), 'NONE');
+}
+
+sub _limit ($self, $bytes) {
+    return _entry(0, undef, undef, 'DEFAULT') unless $bytes;
+    return _entry($bytes, $bytes + 0, $self->size_text($bytes), 'LOCAL');
+}
+
+sub _block ($bytes) { return $bytes >= 1024 ? ($bytes / 1024) . 'K' : "$bytes" }
+
+sub time_text ($time) {
+    my @t = gmtime $time;
+    return sprintf '%s %2d %2d:%02d %d', POSIX::strftime('%a %b', @t), $t[3], $t[2], $t[1],
+        $t[5] + 1900;
+}
+
+sub _time ($time) { return _entry($time, { '$date' => $time * 1000 }, time_text($time), 'NONE') }
+
+sub _native ($self, $ds, $name) {
+    my ($raw, $source, $from) = $self->{zfs}->native_value($ds, $name);
+    my $parsed = $raw eq 'on' ? bool(1) : $raw eq 'off' ? bool(0) : $raw;
+    $parsed = $raw if $name eq 'deduplication' || $name eq 'compression';
+    $parsed = $raw + 0 if $name eq 'copies' || $name eq 'recordsize';
+    my $value = $name eq 'recordsize' ? _block($raw) : uc $raw;
+    return _entry($raw, $parsed, $value, $source, $from);
+}
+
+# Inherited values are the same for all volumes below one parent: made once, then shared.
+sub _natives ($self, $ds) {
+    my $zfs = $self->{zfs};
+    return { map { $_ => $self->_native($ds, $_) } $zfs->native_properties($ds->{type}) }
+        if %{ $ds->{props} } || !defined $zfs->parent_of($ds->{name});
+    my $changes = $zfs->{property_changes} // 0;
+    $self->{cache} = { changes => $changes } if ($self->{cache}{changes} // -1) != $changes;
+    my $key = $ds->{type} . " " . $zfs->parent_of($ds->{name});
+    return $self->{cache}{$key}
+        //= { map { $_ => $self->_native($ds, $_) } $zfs->native_properties($ds->{type}) };
+}
+
+# name => code that makes the entry, for everything that is not inherited.
+my %COMMON = (
+    available   => sub ($self, $ds) { $self->_size($self->{zfs}->available($ds->{name})) },
+    used        => sub ($self, $ds) { $self->_size($self->{zfs}->used($ds->{name})) },
+    usedbychildren => sub ($self, $ds) { $self->_size($self->{zfs}->below($ds->{name})) },
+    usedbydataset  => sub ($self, $ds) { $self->_size($self->{zfs}->own_bytes($ds)) },
+    usedbyrefreservation =>
+        sub ($self, $ds) { $self->_size($self->{zfs}->refreservation_left($ds)) },
+    usedbysnapshots =>
+        sub ($self, $ds) { $self->_size($self->{zfs}->snapshot_bytes($ds->{name})) },
+    referenced     => sub ($self, $ds) { $self->_size($ds->{ref}) },
+    refreservation => sub ($self, $ds) { $self->_limit($ds->{refreservation}) },
+    reservation    => sub ($self, $ds) { $self->_limit($ds->{reservation}) },
+    compressratio  => sub ($self, $ds) { _entry('1.00', '1.00', '1.00x', 'NONE') },
+    creation       => sub ($self, $ds) { _time($ds->{creation}) },
+    createtxg      => sub ($self, $ds) { _entry($ds->{txg}, "$ds->{txg}", "$ds->{txg}", 'NONE') },
+    guid           => sub ($self, $ds) { _entry($ds->{guid}, "$ds->{guid}", "$ds->{guid}", 'NONE') },
+    origin         => sub ($self, $ds) { $self->_origin($ds) },
+    encryption_algorithm => sub ($self, $ds) { $self->_encryption($ds, 'algorithm', 'off') },
+    key_format           => sub ($self, $ds) { $self->_encryption($ds, 'format',    'none') },
+    pbkdf2iters          => sub ($self, $ds) { _entry(0, '0', '0', 'DEFAULT') },
+);
+my %OF_TYPE = (
+    VOLUME => {
+        volsize => sub ($self, $ds) {
+            _entry($ds->{volsize}, $ds->{volsize} + 0, $self->size_text($ds->{volsize}), 'LOCAL');
+        },
+        volblocksize => sub ($self, $ds) {
+            my $bytes = $ds->{volblocksize};
+            _entry($bytes, $bytes + 0, _block($bytes), $bytes == 16384 ? 'DEFAULT' : 'LOCAL');
+        },
+    },
+    FILESYSTEM => {
+        quota    => sub ($self, $ds) { $self->_limit($ds->{quota}) },
+        refquota => sub ($self, $ds) { $self->_limit($ds->{refquota}) },
+    },
+);
+# Made only when asked for by name: the middleware does not list them.
+my %HIDDEN = map { $_ => 1 } qw(referenced createtxg guid);
+
+sub _origin ($self, $ds) {
+    my $origin = $ds->{origin} // '';
+    my $value  = $self->{zfs}->is_on('origin_upper_case') ? uc $origin : $origin;
+    return _entry($origin, $origin, $value, 'NONE');
+}
+
+sub _encryption ($self, $ds, $field, $none) {
+    my $root = $self->{zfs}->encryption_root($ds->{name});
+    my $text = !$root ? $none : $field eq 'format' ? 'passphrase' : 'aes-256-gcm';
+    return _entry($text, $text, $root ? uc $text : $text, $root ? 'NONE' : 'DEFAULT');
+}
+
+sub _user ($self, $ds, $row, $with_user) {
+    my $zfs     = $self->{zfs};
+    my $values  = $zfs->user_values($ds);
+    my $flatten = $zfs->is_on('inherited_shown_local');
+    my %user;
+    for my $key (keys %$values) {
+        my ($raw, $source, $from) = @{ $values->{$key} };
+        ($source, $from) = ('LOCAL', undef) if $flatten;
+        my $entry = _entry($raw, $raw, $raw, $source, $from);
+        my $own   = $OWN{$key};
+        if (!defined $own) { $user{$key} = $entry; next }
+        $row->{$own} = $entry;
+        $user{$own} = $entry
+            if $own eq 'comments' && $zfs->is_on('comments_in_user_properties');
+    }
+    $row->{user_properties} = $with_user ? \%user : {};
+    return;
+}
+
+# %want: properties (list or undef for all), children, user.
+sub row ($self, $ds, %want) {
+    my $zfs = $self->{zfs};
+    $zfs->refresh($ds);
+    my $name   = $ds->{name};
+    my $root   = $zfs->encryption_root($name);
+    my $locked = $root && $root->{encryption}{locked};
+    my $row    = {
+        id => $name, name => $name, type => $ds->{type}, pool => $zfs->pool_of($name),
+        encrypted => bool($root), encryption_root => $root ? $root->{name} : undef,
+        key_loaded => bool($root && !$locked), locked => bool($locked),
+        mountpoint => $ds->{type} eq 'FILESYSTEM' ? "/mnt/$name" : undef,
+        children   => [],
+    };
+    $self->_user($ds, $row, $want{user} // 1);
+    $self->_properties($ds, $row, $want{properties});
+    $row->{children} = [map { $self->row($zfs->find($_), %want) } $zfs->children_of($name)]
+        if $want{children};
+    return $row;
+}
+
+sub _properties ($self, $ds, $row, $wanted) {
+    my $of_type = $OF_TYPE{ $ds->{type} };
+    if (!defined $wanted) {
+        $row->{$_} = $COMMON{$_}->($self, $ds) for grep { !$HIDDEN{$_} } keys %COMMON;
+        $row->{$_} = $of_type->{$_}->($self, $ds) for keys %$of_type;
+        my $native = $self->_natives($ds);
+        @$row{ keys %$native } = values %$native;
+        return;
+    }
+    for my $asked (@$wanted) {
+        my $name = $BY_ZFS_NAME{$asked} // $asked;
+        my $make = $COMMON{$name} // $of_type->{$name};
+        if ($make) { $row->{$name} = $make->($self, $ds); next }
+        next unless $self->{zfs}->is_native($name);
+        my $native = $self->_natives($ds);
+        $row->{$name} = $native->{$name} if $native->{$name};
+    }
+    return;
+}
+
+# The zfs.resource shape: { raw, source => { type, value }, value }.
+sub resource_row ($self, $ds, %want) {
+    my $zfs = $self->{zfs};
+    my %all;
+    if (defined $want{properties}) {
+        my @names = @{ $want{properties} };
+        @names = (keys %COMMON, keys %{ $OF_TYPE{ $ds->{type} } },
+            $zfs->native_properties($ds->{type})) unless @names;
+        $self->_properties($ds, \%all, \@names);
+    }
+    for my $entry (values %all) {
+        my $parsed = ref $entry->{parsed} ? $entry->{value} : $entry->{parsed};
+        $entry = {
+            raw => $entry->{rawvalue}, value => $parsed,
+            source => { type => $entry->{source}, value => $entry->{source_info} },
+        };
+    }
+    my $user = $zfs->user_values($ds);
+    return {
+        name => $ds->{name}, pool => $zfs->pool_of($ds->{name}), type => $ds->{type},
+        guid => $ds->{guid} + 0, createtxg => $ds->{txg} + 0, children => undef,
+        properties => defined $want{properties} ? \%all : {},
+        user_properties => $want{user} ? { map { $_ => $user->{$_}[0] } keys %$user } : undef,
+    };
+}
+
+1;
