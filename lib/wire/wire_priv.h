@@ -123,6 +123,11 @@ int tns__loop_wait(struct tns_loop *loop, tns_loop_done_fn done, int timeout_ms,
 int tns__loop_fail(struct tns_loop *loop, int code, uint32_t flags, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* ---- ws.c ---- */
+
+/* 10 s; tests make it shorter. */
+extern unsigned tns__ws_pong_patience_ms;
+
 /* ---- quiet.c: SIGPIPE belongs to the program we live in ---- */
 
 struct tns_quiet {

@@ -9,7 +9,8 @@
 #include "wire/wire_priv.h"
 
 /* A ping without an answer, or any other sign of life, for this long: the peer is gone. */
-#define PONG_PATIENCE_NS TNS_MS(10000)
+unsigned tns__ws_pong_patience_ms = 10000;
+
 /* A buffer this much larger than its message is cut to size before it is handed out. */
 #define SLACK_MAX 65536
 
@@ -279,10 +280,9 @@ static int ws_usable(const struct tns_ws *ws, struct tns_error *err)
     return 0;
 }
 
-/* The peer may have been silent for good: 10 s after a ping that is believed. */
 static int ws_check_pong(struct tns_ws *ws)
 {
-    if (ws->ping_sent_ns && tns__now_ns() - ws->ping_sent_ns > PONG_PATIENCE_NS)
+    if (ws->ping_sent_ns && tns__now_ns() - ws->ping_sent_ns > TNS_MS(tns__ws_pong_patience_ms))
         return tns__loop_fail(&ws->loop, TNS_E_TRANSPORT, 0, "%s does not answer pings any more",
                               ws->loop.peer.label);
     return 0;
