@@ -344,25 +344,35 @@ static void reap_all(int sig)
 
 START_TEST(test_a_host_that_reaps_every_child_in_its_handler_still_gets_the_exit_code)
 {
+    int before;
+
     signal(SIGCHLD, reap_all);
     for (int i = 0; i < 20; i++) {
         tst_ok(run_sh("exit 9"), &err);
         ck_assert_int_eq(result.exit_code, 9);
     }
-    ck_assert_int_gt(reaped, 0);
+    /* and the handler does what it says */
+    before = reaped;
+    if (fork() == 0)
+        _exit(0);
+    tst_eventually(reaped > before, 5000);
 }
 END_TEST
 
 START_TEST(test_signals_that_the_host_blocks_or_ignores_are_normal_in_the_program)
 {
+    unsigned long long blocked, ignored;
     sigset_t all, now;
 
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     signal(SIGTERM, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
-    tst_ok(run_sh("grep -E '^Sig(Blk|Ign)' /proc/self/status | tr -d '\\t\\n'"), &err);
-    ck_assert_str_eq(result.out, "SigBlk:0000000000000000SigIgn:0000000000000000");
+    /* 32 and 33 are libc's own: posix_spawn leaves them ignored in whatever the host was spawned as */
+    tst_ok(run_sh("sed -nE 's/^Sig(Blk|Ign)://p' /proc/self/status"), &err);
+    ck_assert_int_eq(sscanf(result.out, "%llx %llx", &blocked, &ignored), 2);
+    ck_assert_uint_eq(blocked, 0);
+    ck_assert_uint_eq(ignored & ~0x180000000ull, 0);
     sigprocmask(SIG_SETMASK, NULL, &now);
     ck_assert(sigismember(&now, SIGTERM) && sigismember(&now, SIGCHLD));
 }
