@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "common/tst.h"
 #include "common/tst_priv.h"
 
@@ -27,19 +28,33 @@ static size_t cell_now;
 /* tnsim starts in the program's own process, so that it outlives the forked tests. */
 static void cell_enter(size_t i)
 {
+    static const char *const args[] = { "--check-replies", NULL };
     size_t first = i;
 
     while (first > 0 && strcmp(cells[first - 1].release, cells[i].release) == 0)
         first--;
     if (!cell_sims[first])
-        cell_sims[first] = tst_sim_start(cells[i].release, NULL);
+        cell_sims[first] = tst_sim_start(cells[i].release, args);
     cell_sims[i] = cell_sims[first];
     cell_now = i;
 }
 
-static void cell_fresh(void)
+/* Twenty logins a minute would not last for a suite. */
+static void cell_begin(void)
 {
     tst_sim_reset(cell_sims[cell_now]);
+    tst_sim_world(cell_sims[cell_now], "{\"limiter\":{\"reset\":true}}");
+}
+
+/* What tnsim said to this test is what the release says: its own published schemas agree. */
+static void cell_end(void)
+{
+    _tns_json_ json_t *stats = tst_sim_get(cell_sims[cell_now], "/stats");
+    const json_t *bad = json_object_get(stats, "violations");
+    _tns_free_ char *text = tns__json_dump(bad, NULL);
+
+    ck_assert_msg(json_is_array(bad) && json_array_size(bad) == 0, "tnsim strayed: %s",
+                  text);
 }
 
 void tst__cells_stop(void)
@@ -108,7 +123,7 @@ void tst_matrix(Suite *s, void (*add)(TCase *tc))
             continue;
         tc = tcase_create(names[i]);
         tcase_add_unchecked_fixture(tc, cell_setups[i], NULL);
-        tcase_add_checked_fixture(tc, cell_fresh, NULL);
+        tcase_add_checked_fixture(tc, cell_begin, cell_end);
         tcase_set_timeout(tc, CELL_TIMEOUT_S);
         add(tc);
         suite_add_tcase(s, tc);

@@ -112,8 +112,9 @@ struct tst_cell {
 /*
  * Adds one tcase for every cell that TNS_TEST_CELLS ("25.10/jsonrpc,24.10/ddp"; default: all)
  * wants, named after it, and lets `add` put the tests in. In a test tst_cell() is the cell and
- * tst_cell_sim() its tnsim, shared by all cells and tests of the program with that release and reset
- * before each test.
+ * tst_cell_sim() its tnsim, shared by all cells and tests of the program with that release. Before each
+ * test its counters, log, faults and login limiter start anew; its objects stay, so a test works in a
+ * dataset of its own. After it, every reply must have been what the release has in its schemas.
  */
 void tst_matrix(Suite *s, void (*add)(TCase *tc));
 const struct tst_cell *tst_cell(void);
