@@ -44,17 +44,29 @@ bool tns__error_is_expired(const struct tns_error *err)
 
 /* ---- connecting ---- */
 
+/* With REST each request carries the key: there is no session to share. */
+static bool speaks_rest(const struct tns_session *s)
+{
+    struct tns_endpoint ep;
+    struct tns_memo memo;
+
+    tns__conf_endpoint(&s->conf, s->host, &ep);
+    return s->conf.transport == TNS_TRANSPORT_REST ||
+           (s->conf.transport == TNS_TRANSPORT_AUTO && tns__memo_read(s->dirfd, &ep, &memo) &&
+            memo.dialect == TNS_DIALECT_REST);
+}
+
 static int connect_once(struct tns_session *s, struct tns_error *err)
 {
     bool answered = false;
     struct tns_error why = TNS_ERROR_INIT;
     int rc;
 
-    if (s->no_holder || s->conf.transport == TNS_TRANSPORT_REST)
-        return tns__session_connect_direct(s, err);
     rc = tns__session_dirfd(s, err);
     if (rc)
         return rc;
+    if (s->no_holder || speaks_rest(s))
+        return tns__session_connect_direct(s, err);
     rc = tns__holder_connect(s, &answered, &why);
     if (!rc)
         return 0;

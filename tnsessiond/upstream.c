@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The session with the NAS: all clients' calls on one connection, each answered as it comes. */
+#include <syslog.h>
+
+#include "base/mem.h"
+#include "worker.h"
+
+/* nginx in front of the NAS cuts a socket that is silent for 60 s. */
+#define PING_NS TNS_MS(25000)
+/* Asynchronous calls end when the NAS answers; their owners watch their own deadlines. */
+#define FAR_MS 86400000u
+
+static void refresh_deadline(struct upstream *up)
+{
+    up->session->ctx.deadline_ns = 0;
+    tns__ctx_begin(&up->session->ctx, FAR_MS);
+}
+
+void tnsd_upstream_free(struct worker *w, struct upstream *up)
+{
+    struct upstream **at = &w->ups;
+
+    while (*at != up)
+        at = &(*at)->next;
+    *at = up->next;
+    tns__session_close(up->session);
+    tns__free(up);
+}
+
+/* REST has no session: each request carries the key, and nothing is gained by sharing. */
+static int check_holdable(const struct upstream *up, struct tns_error *err)
+{
+    if (up->session->rpc->ops->submit)
+        return 0;
+    return tns__error_set(err, TNS_E_UNSUPPORTED, "%s speaks REST: there is no session to hold",
+                          up->session->at_host);
+}
+
+struct upstream *tnsd_upstream(struct worker *w, unsigned ms, struct tns_error *err)
+{
+    struct upstream *up = w->ups;
+
+    if (up && !up->retired)
+        return up;
+    up = tns__alloc(sizeof *up);
+    if (!up) {
+        tns__error_nomem(err);
+        return NULL;
+    }
+    if (tns__session_open(&w->opts, &up->session, err)) {
+        tns__free(up);
+        return NULL;
+    }
+    up->next = w->ups;
+    w->ups = up;
+    tns__ctx_begin(&up->session->ctx, ms);
+    if (tns__session_connect(up->session, err) || check_holdable(up, err)) {
+        tnsd_upstream_free(w, up);
+        return NULL;
+    }
+    up->ping_ns = tns__now_ns() + PING_NS;
+    refresh_deadline(up);
+    tnsd_log(LOG_INFO, "logged in at %s, %s", up->session->at_host, up->session->caps.version);
+    return up;
+}
+
+static struct item *take_item(struct worker *w, struct upstream *up, struct item *item)
+{
+    struct item **at = &up->items;
+
+    while (*at != item)
+        at = &(*at)->next;
+    *at = item->next;
+    item->next = NULL;
+    item->up = NULL;
+    up->n_items--;
+    w->submitted--;
+    if (item->client)
+        item->client->submitted--;
+    return item;
+}
+
+static void finish(struct item *item, bool broken)
+{
+    if (item->client)
+        tnsd_client_answer(item->client, item, broken);
+    tnsd_item_free(item);
+}
+
+/* Everything on it gets the error that rpc left in each call. The clients are let go: when they come
+ * back they are told what the NAS is by then. */
+static void broke(struct worker *w, struct upstream *up, const struct tns_error *why)
+{
+    bool current = !up->retired;
+
+    tnsd_log(LOG_NOTICE, "connection lost: %s", why->text);
+    while (up->items) {
+        struct item *item = take_item(w, up, up->items);
+
+        if (!item->call.error.code && !item->call.result)
+            tns__error_copy(&item->call.error, why);
+        finish(item, true);
+    }
+    tnsd_upstream_free(w, up);
+    for (struct client *c = w->clients; c && current; c = c->next) {
+        if (c->welcomed)
+            tnsd_client_stop(c);
+    }
+}
+
+bool tnsd_submit(struct worker *w, struct upstream *up, struct item *item)
+{
+    struct tns_error why = TNS_ERROR_INIT;
+    struct tns_rpc *rpc = up->session->rpc;
+
+    item->up = up;
+    item->next = up->items;
+    up->items = item;
+    up->n_items++;
+    w->submitted++;
+    if (item->client)
+        item->client->submitted++;
+    refresh_deadline(up);
+    if (rpc->ops->submit(rpc, &item->call, &why) == 0)
+        return true;
+    why.flags |= TNS_F_RETRYABLE;
+    broke(w, up, &why);
+    return false;
+}
+
+/* The NAS forgot the session (it lives 30 days at most): the call was not executed, and goes over
+ * a new one. Calls on the old one are answered there. */
+static bool send_again(struct worker *w, struct upstream *up, struct item *item)
+{
+    struct tns_error why = TNS_ERROR_INIT;
+    struct upstream *fresh;
+
+    if (item->again || !item->client || !tns__error_is_expired(&item->call.error))
+        return false;
+    if (!up->retired)
+        tnsd_log(LOG_NOTICE, "the session has expired: logging in again");
+    up->retired = true;
+    fresh = tnsd_upstream(w, item->left_ms, &why);
+    if (!fresh)
+        return false;
+    item->again = true;
+    tns__call_clear(&item->call);
+    item->call.error = (struct tns_error)TNS_ERROR_INIT;
+    tnsd_submit(w, fresh, item);
+    return true;
+}
+
+static bool is_mine(const struct upstream *up, const struct tns_call *call,
+                    struct item **ret_item)
+{
+    for (struct item *item = up->items; item; item = item->next) {
+        if (&item->call == call) {
+            *ret_item = item;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False when it broke, and is gone. */
+static bool pump_one(struct worker *w, struct upstream *up)
+{
+    struct tns_rpc *rpc = up->session->rpc;
+    struct tns_error why = TNS_ERROR_INIT;
+
+    refresh_deadline(up);
+    for (;;) {
+        struct tns_call *done = NULL;
+        struct item *item;
+
+        if (rpc->ops->pump(rpc, 0, &done, &why)) {
+            broke(w, up, &why);
+            return false;
+        }
+        if (!done)
+            return true;
+        if (!is_mine(up, done, &item))
+            continue;
+        w->busy_ns = tns__now_ns();
+        take_item(w, up, item);
+        if (!send_again(w, up, item))
+            finish(item, false);
+    }
+}
+
+void tnsd_pump(struct worker *w)
+{
+    struct upstream *next;
+
+    for (struct upstream *up = w->ups; up; up = next) {
+        next = up->next;
+        if (pump_one(w, up) && up->retired && !up->n_items)
+            tnsd_upstream_free(w, up);
+    }
+}
+
+void tnsd_ping(struct worker *w)
+{
+    struct upstream *next;
+
+    for (struct upstream *up = w->ups; up; up = next) {
+        struct tns_rpc *rpc = up->session->rpc;
+        struct tns_error why = TNS_ERROR_INIT;
+
+        next = up->next;
+        if (!rpc->ops->ping || tns__now_ns() < up->ping_ns)
+            continue;
+        up->ping_ns = tns__now_ns() + PING_NS;
+        refresh_deadline(up);
+        if (rpc->ops->ping(rpc, &why))
+            broke(w, up, &why);
+    }
+}
