@@ -19,7 +19,7 @@ my %COMMAND = (
     rename     => \&_rename,
     replicate  => \&_replicate,
     promote    => sub ($self, $v) { $self->zfs->promote($v) },
-    rollback   => sub ($self, $v) { $self->zfs->rollback($v, recursive => 1) },
+    rollback   => \&_rollback,
     extent     => \&_extent,
     insert     => \&_insert,
     remove     => \&_remove,
@@ -104,7 +104,10 @@ sub _dataset ($self, $v) {
     for my $key (keys %{ $v->{props} // {} }) { $zfs->set_property($name, $key, $v->{props}{$key}) }
     exists $v->{$_} and $zfs->set_limit($name, $_, $v->{$_})
         for qw(quota refquota reservation refreservation);
-    $zfs->set_volsize($name, $v->{volsize}) if $v->{volsize};
+    if ($v->{volsize}) {
+        $zfs->set_volsize($name, $v->{volsize});
+        $self->iscsi->resized($name);
+    }
     $ds->{busy}       = $v->{busy} ? 1 : 0 if exists $v->{busy};
     $ds->{encryption} = { locked => 0 } if $v->{encrypted};
     $ds->{encryption}{locked} = $v->{locked} ? 1 : 0 if exists $v->{locked};
@@ -141,6 +144,12 @@ sub _clone ($self, $v) {
 # Without the force and the checks of the API; extents keep the old path.
 sub _rename ($self, $v) {
     $self->zfs->rename($v->{from}, $v->{to});
+    return undef;
+}
+
+sub _rollback ($self, $v) {
+    my $resized = $self->zfs->rollback($v, recursive => 1);
+    $self->iscsi->resized($v =~ s/\@.*//r) if $resized && !$self->knob('stale_size');
     return undef;
 }
 

@@ -14,6 +14,7 @@ my @ADDRESS = qw(127.0.0.1 127.0.0.2);
 sub start ($class, %arg) {
     my $self = bless {
         dir => $arg{dir}, backing => $arg{backing}, owner => $$, account => {}, bound => {},
+        socket_base => TNSim::Model::TgtWire::socket_base(),
     }, $class;
     my @try = ((defined $arg{port} ? $arg{port} : ()), undef, undef, undef);
     for my $port (@try) {
@@ -62,6 +63,7 @@ sub _spawn ($self) {
 }
 
 sub _guard ($self, $life, $pid_write) {
+    local $0 = 'tnsim: guard of tgtd';
     local $SIG{INT}  = 'IGNORE';
     local $SIG{TERM} = 'IGNORE';
     local $SIG{HUP}  = 'IGNORE';
@@ -70,7 +72,7 @@ sub _guard ($self, $life, $pid_write) {
         open STDIN,  '<',  '/dev/null';
         open STDOUT, '>>', "$self->{dir}/tgtd.log";
         open STDERR, '>&', \*STDOUT;
-        local $ENV{TGT_IPC_SOCKET} = $self->_socket_base;
+        local $ENV{TGT_IPC_SOCKET} = $self->{socket_base};
         my $portals = join ',', map {"portal=$_"} $self->portals;
         { no warnings 'exec'; exec { 'tgtd' } 'tgtd', '--foreground', '--control-port', 1, '--iscsi', $portals }
         TNSim::Model::TgtWire::leave(127);
@@ -86,20 +88,20 @@ sub _guard ($self, $life, $pid_write) {
     }
     kill 'KILL', $child;
     waitpid $child, 0;
+    $self->_unlink_socket;
     TNSim::Model::TgtWire::leave(0);
 }
 
-# Short, because a unix socket's path has room for 107 bytes.
-sub _socket_base ($self) { return $self->{socket_base} //= TNSim::Model::TgtWire::socket_base() }
-
 sub _wait_ready ($self) {
-    my $wire = $self->{wire} = TNSim::Model::TgtWire->new($self->_socket_base . '.1');
+    my $wire = $self->{wire} = TNSim::Model::TgtWire->new($self->{socket_base} . '.1');
     my $deadline = time + 5;
     while (time < $deadline) {
         return 0 unless $self->{pid} && kill 0, $self->{guard};
         return 0 if waitpid($self->{guard}, 1) == $self->{guard};
-        my $shown = eval { $wire->show_portals } // '';
-        return 1 if @ADDRESS == grep { index($shown, "$_:$self->{port}") >= 0 } @ADDRESS;
+        my $shown = eval { $wire->show_portals };
+        # Portals come before the control socket answers: those missing then never come.
+        return @ADDRESS == grep { index($shown, "$_:$self->{port}") >= 0 } @ADDRESS
+            if defined $shown;
         sleep 0.005;
     }
     return 0;
@@ -117,7 +119,12 @@ sub stop ($self) {
     close delete $self->{life} if $self->{life};
     my $guard = delete $self->{guard} or return;
     waitpid $guard, 0;
-    unlink glob $self->_socket_base . '*';
+    $self->_unlink_socket;
+    return;
+}
+
+sub _unlink_socket ($self) {
+    unlink map {"$self->{socket_base}.1$_"} '', '.lock';
     return;
 }
 
