@@ -71,10 +71,7 @@ sub _tls ($self, $dir, $host) {
 }
 
 sub _world ($self, $server, $dir, $host) {
-    if (!eval { require TNSim::Model::World; 1 }) {
-        require TNSim::NoModel;
-        return TNSim::NoModel->new;
-    }
+    require TNSim::Model::World;
     return TNSim::Model::World->new(
         release => $server->release, state_dir => $dir, iscsi => $self->{opt}{iscsi},
         listen => $host, quirks => $server->{quirks},

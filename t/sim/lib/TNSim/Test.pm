@@ -92,7 +92,7 @@ sub ddp ($self, $key = $self->{api_key}) {
 # One HTTP exchange: {status, headers, body, json}. body: bytes, or a reference to encode.
 sub http ($self, $method, $path, %opt) {
     my $body = $opt{body};
-    $body = $json->encode(ref $body eq 'REF' ? $$body : $body) if ref $body;
+    $body = $json->encode($$body) if ref $body;
     my @head = ("$method $path HTTP/1.1", 'Host: nas', 'Connection: close', @{ $opt{headers} // [] });
     push @head, 'Content-Length: ' . length $body if defined $body;
     my $socket = $opt{socket} // $self->socket // return { status => 0 };
