@@ -97,7 +97,7 @@ $$(O)/bin/$(1): $$(patsubst %.c,$$(O)/%.o,$$(sort $$(wildcard $(1)/*.c))) $$(LIB
 	$$(Q)$$(CC) -pie $$(TNS_LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
 )
 endef
-$(foreach p,tnctl tnsessiond,$(eval $(call program,$(p))))
+$(foreach p,$(if $(filter session,$(LAYERS)),tnctl tnsessiond),$(eval $(call program,$(p))))
 
 all: $(ALL)
 
@@ -195,10 +195,15 @@ format:
 
 FUZZERS = $(patsubst t/fuzz/fuzz_%.c,%,$(sort $(wildcard t/fuzz/fuzz_*.c)))
 FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-FUZZ_MAKE = $(MAKE) --no-print-directory O=$(O)-fuzz CC=clang OPT='-O1 -g' SANITIZE='$(FUZZ_FLAGS)' LAYERS='$(LAYERS)'
+FUZZ_MAKE = $(MAKE) --no-print-directory O=$(O)-fuzz CC=clang OPT='-O1 -g' SANITIZE='$(FUZZ_FLAGS)' \
+	LAYERS='$(LAYERS)' WARN_ONLY=1
 
 .PHONY: fuzz fuzzers $(FUZZERS:%=fuzz-%)
 fuzz: $(FUZZERS:%=fuzz-%)
+
+.PHONY: list-fuzzers
+list-fuzzers:
+	@printf "%s\n" $(FUZZERS)
 
 fuzzers: $(FUZZERS:%=$(O)/fuzz/%)
 

@@ -58,6 +58,9 @@ static void error_put(struct tns_error *err, char *text)
 }
 
 static int error_vset(struct tns_error *err, int code, int sys_errno, const char *fmt,
+                      va_list ap) __attribute__((format(printf, 4, 0)));
+
+static int error_vset(struct tns_error *err, int code, int sys_errno, const char *fmt,
                       va_list ap)
 {
     char text[ERROR_SCRATCH];

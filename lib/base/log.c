@@ -19,6 +19,9 @@ static void log_emit(const struct tns_ctx *ctx, int level, const char *component
 }
 
 static void log_format(const struct tns_ctx *ctx, int level, const char *component,
+                       const char *fmt, va_list ap) __attribute__((format(printf, 4, 0)));
+
+static void log_format(const struct tns_ctx *ctx, int level, const char *component,
                        const char *fmt, va_list ap)
 {
     char line[LOG_STACK];

@@ -40,6 +40,10 @@ static void cut_white_space(char *buf, size_t len)
 
 static int sysroot_vread(struct tns_sysroot *sr, char *buf, size_t cap,
                          struct tns_error *err, const char *fmt, va_list ap)
+    __attribute__((format(printf, 5, 0)));
+
+static int sysroot_vread(struct tns_sysroot *sr, char *buf, size_t cap,
+                         struct tns_error *err, const char *fmt, va_list ap)
 {
     char path[PATH_MAX];
     _tns_close_ int fd = -1;
