@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* alloc: a new volume of exactly the size that was asked for, under a given or the first free name. */
+#include <string.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "volume/alloc.h"
+#include "volume/make.h"
+#include "volume/preflight.h"
+#include "volume/tag.h"
+
+#define NAME_TRIES 64
+#define DRAID_BLOCKSIZE (32u * 1024u)
+
+/* ---- the name ---- */
+
+#define NAMES_ASKED 24
+
+struct names {
+    char text[2 * NAMES_ASKED][TNS_ZVOL_CAP];
+    const char *ids[2 * NAMES_ASKED + 1];
+};
+
+/* A base keeps its number to itself, too: the disk it was made from may come back as a clone. */
+static int names_fill(struct tns_storage *st, uint64_t vmid, unsigned first,
+                      struct names *names, struct tns_error *err)
+{
+    unsigned i;
+
+    for (i = 0; i < 2 * NAMES_ASKED; i++) {
+        char leaf[TNS_LEAF_CAP];
+        int rc;
+
+        tns__fmt(leaf, sizeof(leaf), "%s-%llu-disk-%u", i % 2 ? "base" : "vm",
+                 (unsigned long long)vmid, first + i / 2);
+        rc = tns__zvol_name(st->opt.dataset, leaf, names->text[i], err);
+        if (rc)
+            return rc;
+        names->ids[i] = names->text[i];
+    }
+    names->ids[i] = NULL;
+    return 0;
+}
+
+static bool listed(const struct tns_dataset_list *list, const char *id)
+{
+    size_t i;
+
+    for (i = 0; i < list->n; i++)
+        if (strcmp(list->items[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* One trip: who bears the candidates' names, and all that the next step wants to know. */
+static int names_ask(struct tns_make *m, const struct names *names, struct tns_error *err)
+{
+    _tns_batch_ struct tns_batch *b = tns__batch_new(m->st->session);
+    const char *const *ids = names->ids;
+    struct tns_dataset_filter filter = { .ids = ids, .with_tags = true };
+    int parent_call;
+    int rc;
+
+    if (!b)
+        return tns__error_nomem(err);
+    tns__make_clear(m);
+    tns__dataset_list_put(b, &filter, &m->datasets);
+    parent_call = tns__dataset_get_put(b, m->st->opt.dataset, &m->parent);
+    tns__mapping_list_put(b, NULL, &m->mappings);
+    tns__target_list_put(b, &m->targets);
+    rc = tns__batch_run(b, err);
+    return tns__batch_parent(m->st, b, parent_call, rc, err);
+}
+
+int tns__free_name(struct tns_make *m, uint64_t vmid, unsigned *first, struct tns_error *err)
+{
+    _tns_free_ struct names *names = tns__alloc(sizeof(*names));
+    unsigned start = *first;
+    unsigned i;
+    int rc;
+
+    if (!names)
+        return tns__error_nomem(err);
+    for (; start < 1000; start += NAMES_ASKED) {
+        rc = names_fill(m->st, vmid, start, names, err);
+        if (rc == 0)
+            rc = names_ask(m, names, err);
+        if (rc)
+            return rc;
+        for (i = 0; i < NAMES_ASKED; i++) {
+            if (listed(m->datasets, names->text[2 * i]) ||
+                listed(m->datasets, names->text[2 * i + 1]))
+                continue;
+            *first = start + i;
+            strcpy(m->zvol, names->text[2 * i]);
+            tns__fmt(m->volname, sizeof(m->volname), "vm-%llu-disk-%u",
+                     (unsigned long long)vmid, start + i);
+            return 0;
+        }
+    }
+    return tns__error_set(err, TNS_E_CAPACITY, "guest %llu has a thousand disks already",
+                          (unsigned long long)vmid);
+}
+
+/* ---- a name that exists already ---- */
+
+/* A half-made volume whose maker is gone is carried on with; anything else under that name stays. */
+static int taken(struct tns_make *m, const struct tns_vol *vol, struct tns_error *err)
+{
+    const char *by;
+    int64_t now = 0;
+    int rc;
+
+    if (!vol->ds)
+        return tns__error_set(err, TNS_E_BUSY, "%s appeared and vanished: try again", m->zvol);
+    if (vol->whose != TNS_WHOSE_MINE || tns__tag_state(vol->ds) != TNS_STATE_CREATING)
+        return tns__error_set(err, TNS_E_EXISTS, "%s exists already%s", m->zvol,
+                              vol->whose == TNS_WHOSE_MINE ? "" : ", and is not ours");
+    rc = tns__system_time(m->st->session, &now, err);
+    if (rc)
+        return rc;
+    by = tns__dataset_tag(vol->ds, TNS_TAG_BY);
+    if (tns__by_alive(m->st, by, now - vol->ds->creation_s))
+        return tns__error_set(err, TNS_E_BUSY, "%s is being created by another process (%s)",
+                              m->zvol, by ? by : "unknown");
+    if (vol->ds->volsize_bytes != m->size_bytes)
+        return tns__error_set(err, TNS_E_EXISTS, "%s exists half made with another size (%llu "
+                              "bytes): free it first", m->zvol,
+                              (unsigned long long)vol->ds->volsize_bytes);
+    return 0;
+}
+
+/* Takes a half-made volume over: our op and our mark on it, then whatever it lacks. */
+static int resume(struct tns_make *m, const struct tns_volname *name, struct tns_error *err)
+{
+    _tns_vol_ struct tns_vol *vol = NULL;
+    _tns_json_ json_t *tags = NULL;
+    int rc = tns__vol_resolve_leaf(m->st, name, TNS_R_EXPORT, &vol, err);
+
+    if (rc == 0)
+        rc = taken(m, vol, err);
+    if (rc)
+        return rc;
+    tags = tns__tags_new(m->st, m->zvol, m->volname, m->op, "creating", err);
+    if (!tags)
+        return -err->code;
+    rc = tns__tags_put(tags, TNS_TAG_NEXT, NULL, err);
+    if (rc == 0)
+        rc = tns__dataset_set_tags(m->st->session, m->zvol, tags, err);
+    if (rc)
+        return rc;
+
+    tns__log(m->st->ctx, LOG_NOTICE, "volume", "%s: carrying on with a half-made volume",
+             m->zvol);
+    if (vol->extent)
+        m->extent_id = vol->extent->id;
+    if (vol->mapping) {
+        m->mapping_id = vol->mapping->id;
+        m->target_id = vol->mapping->target_id;
+        m->lun = vol->mapping->lun;
+    }
+    m->resumed = true;
+    tns__make_clear(m);
+    return tns__make_export(m, err);
+}
+
+/* ---- sizes that the pool forbids ---- */
+
+static bool needs_bigger_blocks(struct tns_make *m, const struct tns_error *why)
+{
+    struct tns_pool *pool = NULL;
+    bool draid;
+
+    if (why->code != TNS_E_USAGE && why->code != TNS_E_CONFIG && why->code != TNS_E_SERVER)
+        return false;
+    if (m->blocksize_bytes >= DRAID_BLOCKSIZE ||
+        tns__pool_get(m->st->session, m->st->opt.pool, &pool, NULL))
+        return false;
+    draid = pool->draid;
+    tns__pool_free(pool);
+    return draid;
+}
+
+static int make_zvol(struct tns_make *m, struct tns_error *err)
+{
+    struct tns_error local = TNS_ERROR_INIT;
+    int rc = tns__make_run(m, &local);
+
+    if (rc && needs_bigger_blocks(m, &local)) {
+        m->blocksize_bytes = DRAID_BLOCKSIZE;
+        m->size_bytes = tns__round_up(m->size_bytes, DRAID_BLOCKSIZE);
+        tns__log(m->st->ctx, LOG_WARNING, "volume", "%s: dRAID allows no blocks below 32K, so "
+                 "the size becomes %llu bytes", m->zvol, (unsigned long long)m->size_bytes);
+        tns__error_clear(&local);
+        rc = tns__make_run(m, &local);
+    }
+    return rc ? tns__error_copy(err, &local) : 0;
+}
+
+/* ---- alloc ---- */
+
+static int alloc_named(struct tns_make *m, uint64_t vmid, const char *text,
+                       struct tns_error *err)
+{
+    struct tns_error local = TNS_ERROR_INIT;
+    struct tns_volname name;
+    int rc = tns__leaf_parse(text, &name, err);
+
+    if (rc == 0 && name.vmid != vmid)
+        rc = tns__error_set(err, TNS_E_USAGE, "'%s' is no name for guest %llu", text,
+                            (unsigned long long)vmid);
+    if (rc == 0)
+        rc = tns__zvol_name(m->st->opt.dataset, name.leaf, m->zvol, err);
+    if (rc)
+        return rc;
+
+    strcpy(m->volname, name.leaf);
+    rc = make_zvol(m, &local);
+    if (rc == -TNS_E_EXISTS && !m->have_zvol) {
+        m->made_extent = m->made_mapping = false;
+        return resume(m, &name, err);
+    }
+    return rc ? tns__error_copy(err, &local) : 0;
+}
+
+static int alloc_any(struct tns_make *m, uint64_t vmid, struct tns_error *err)
+{
+    unsigned first = 0;
+    unsigned tries;
+    int rc = 0;
+
+    for (tries = 0; tries < NAME_TRIES; tries++) {
+        struct tns_error local = TNS_ERROR_INIT;
+
+        rc = tns__free_name(m, vmid, &first, err);
+        if (rc)
+            return rc;
+        rc = tns__preflight(m->st, m->parent, m->zvol, m->size_bytes, 0, err);
+        if (rc)
+            return rc;
+        rc = make_zvol(m, &local);
+        /* A definite refusal of a name that this operation never made: somebody was faster. */
+        if (rc != -TNS_E_EXISTS || m->have_zvol)
+            return rc ? tns__error_copy(err, &local) : 0;
+        rc = tns__make_init(m, m->st, m->what, err);
+        if (rc)
+            return rc;
+    }
+    return tns__error_set(err, TNS_E_BUSY, "no free name for guest %llu could be had: too many "
+                          "at once", (unsigned long long)vmid);
+}
+
+static int alloc_check(const struct tns_storage *st, uint64_t vmid, uint64_t size_bytes,
+                       struct tns_error *err)
+{
+    if (vmid < 100 || vmid > 999999999)
+        return tns__error_set(err, TNS_E_USAGE, "%llu is no id of a guest",
+                              (unsigned long long)vmid);
+    if (size_bytes == 0 || size_bytes > INT64_MAX / 2)
+        return tns__error_set(err, TNS_E_USAGE, "a volume of %llu bytes on storage '%s' is not "
+                              "possible", (unsigned long long)size_bytes, st->opt.storeid);
+    return 0;
+}
+
+int tns_volume_alloc(struct tns_storage *st, uint64_t vmid, const char *name,
+                     uint64_t size_bytes, char ret[256], struct tns_error *err)
+{
+    _tns_guard_ struct tns_guard guard;
+    _tns_make_ struct tns_make m = { 0 };
+    int rc = tns__enter(st, &guard, err);
+
+    if (rc == 0)
+        rc = alloc_check(st, vmid, size_bytes, &guard.error);
+    if (rc == 0)
+        rc = tns__make_init(&m, st, "alloc", &guard.error);
+    if (rc)
+        return rc;
+
+    m.size_bytes = tns__round_up(size_bytes, 512);
+    m.blocksize_bytes = tns__blocksize_for(st->opt.blocksize_bytes, m.size_bytes);
+    if (name && *name)
+        rc = alloc_named(&m, vmid, name, &guard.error);
+    else
+        rc = alloc_any(&m, vmid, &guard.error);
+    if (rc)
+        return tns__error_prefix(&guard.error, "allocating %s on storage '%s'",
+                                 name && *name ? name : "a disk", st->opt.storeid);
+    strcpy(ret, m.volname);
+    return 0;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs a plan: no step without time for it, no blind repeat, no blind undo. */
+#include "volume/plan.h"
+
+#include <syslog.h>
+
+#include "base/error.h"
+
+/* Below this much budget no step is begun: it could not be brought to an end. */
+#define STEP_MIN_MS 200
+/* Undoing gets time of its own: the deadline may be what failed the step. */
+#define UNDO_MS 5000u
+#define VERIFY_MS 5000u
+
+void (*tns__plan_hook)(const char *what, const char *step, int after);
+
+static void hook(const char *what, const struct tns_step *step, int after)
+{
+    if (tns__plan_hook)
+        tns__plan_hook(what, step->name, after);
+}
+
+/* After a lost reply: done, or safe to issue once more, or still unknown. */
+static int step_read_back(struct tns_storage *st, const struct tns_step *step, void *op,
+                          bool *ret_done, struct tns_error *err)
+{
+    struct tns_error local = TNS_ERROR_INIT;
+    uint64_t deadline = st->ctx->deadline_ns;
+    uint64_t least = tns__now_ns() + TNS_MS(VERIFY_MS);
+    int rc;
+
+    if (deadline < least)
+        st->ctx->deadline_ns = least;
+    rc = step->verify(op, ret_done, &local);
+    st->ctx->deadline_ns = deadline;
+    if (rc == 0)
+        return 0;
+    tns__log(st->ctx, LOG_WARNING, "volume", "%s: whether it happened could not be read back: %s",
+             step->name, local.text);
+    return -err->code;
+}
+
+/* Never a blind repeat: what may have happened is looked at first, and once more after the second
+ * attempt, whose refusal may be the first one's late success. */
+static int step_attempt(struct tns_storage *st, const struct tns_step *step, void *op,
+                        struct tns_error *err)
+{
+    unsigned tries;
+    bool done = false;
+    int rc = step->act(op, err);
+
+    if (rc == 0 || !step->verify || !(err->flags & TNS_F_OUTCOME_UNKNOWN))
+        return rc;
+    for (tries = 0; rc && tries < 2; tries++) {
+        rc = step_read_back(st, step, op, &done, err);
+        if (rc)
+            return rc;
+        if (done || tries == 0)
+            tns__error_clear(err);
+        if (done)
+            return 0;
+        rc = tries == 0 ? step->act(op, err) : -err->code;
+    }
+    err->flags &= ~(uint32_t)TNS_F_OUTCOME_UNKNOWN;
+    return rc;
+}
+
+static int step_run(struct tns_storage *st, const struct tns_step *step, void *op,
+                    struct tns_error *err)
+{
+    int rc;
+
+    if (tns__ctx_left_ms(st->ctx) < STEP_MIN_MS)
+        return tns__error_set(err, TNS_E_TIMEOUT, "no time left for the step '%s'", step->name);
+    rc = tns__ctx_check(st->ctx, step->name, err);
+    if (rc)
+        return rc;
+
+    return step_attempt(st, step, op, err);
+}
+
+/* The first error is what the user sees; what could not be undone is named behind it in the log. */
+static void plan_undo(struct tns_storage *st, const char *what, const struct tns_step *steps,
+                      size_t n, void *op)
+{
+    uint64_t deadline = st->ctx->deadline_ns;
+    tns_cancel_fn cancel_fn = st->ctx->cancel_fn;
+
+    st->ctx->deadline_ns = tns__now_ns() + TNS_MS(UNDO_MS);
+    st->ctx->cancel_fn = NULL;
+    while (n-- > 0) {
+        struct tns_error local = TNS_ERROR_INIT;
+
+        if (!steps[n].undo || steps[n].undo(op, &local) == 0)
+            continue;
+        tns__log(st->ctx, LOG_ERR, "volume", "%s: undoing '%s' failed, which `tnctl gc` will "
+                 "repeat: %s", what, steps[n].name, local.text);
+        break; /* top-down: nothing below goes before what stands on it */
+    }
+    st->ctx->deadline_ns = deadline;
+    st->ctx->cancel_fn = cancel_fn;
+}
+
+int tns__plan_run(struct tns_storage *st, const char *what, const struct tns_step *steps,
+                  size_t n, void *op, struct tns_error *err)
+{
+    uint64_t begun = tns__now_ns();
+    size_t i;
+    int rc = 0;
+
+    for (i = 0; i < n; i++) {
+        hook(what, &steps[i], 0);
+        rc = step_run(st, &steps[i], op, err);
+        if (rc)
+            break;
+        hook(what, &steps[i], 1);
+    }
+    if (rc && !(err->flags & TNS_F_OUTCOME_UNKNOWN))
+        plan_undo(st, what, steps, i + 1, op);
+
+    if (rc)
+        tns__log(st->ctx, LOG_NOTICE, "volume", "%s: %s: failed at '%s': %s", st->opt.storeid,
+                 what, steps[i].name, err->text);
+    else
+        tns__log(st->ctx, LOG_INFO, "volume", "%s: %s: done in %llu ms", st->opt.storeid, what,
+                 (unsigned long long)((tns__now_ns() - begun) / 1000000u));
+    return rc;
+}
