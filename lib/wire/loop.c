@@ -129,10 +129,8 @@ static int loop_callback(struct lws *wsi, enum lws_callback_reasons reason, void
         lws_cancel_service(loop->lws);
         return 0;
     case LWS_CALLBACK_WSI_DESTROY:
-        if (wsi == loop->wsi) {
+        if (wsi == loop->wsi)
             loop->wsi = NULL;
-            loop->phase = TNS_PHASE_CLOSED;
-        }
         return 0;
     default:
         return wsi == loop->wsi ? loop->event(loop, reason, in, len) : 0;
@@ -307,6 +305,9 @@ int tns__loop_wait(struct tns_loop *loop, tns_loop_done_fn done, int timeout_ms,
         until = tns__now_ns() + TNS_MS((unsigned)timeout_ms);
 
     while (!done(loop)) {
+        if (!loop->wsi)
+            tns__loop_fail(loop, TNS_E_TRANSPORT, 0, "the connection to %s ended",
+                           loop->peer.label);
         if (loop->error.code)
             return tns__error_copy(err, &loop->error);
         loop_serve(loop, until);
@@ -364,8 +365,10 @@ static int loop_try(struct tns_loop *loop, const char *method, const char *path,
     loop->trust.started = loop->trust.accepted = false;
     loop->phase = TNS_PHASE_CONNECTING;
     loop_fill_connect(loop, method, path, &ci);
-    if (!lws_client_connect_via_info(&ci))
+    if (!lws_client_connect_via_info(&ci)) {
+        loop->wsi = NULL;
         loop_on_failure(loop, NULL);
+    }
 
     snprintf(what, sizeof(what), "a connection to %s", loop->peer.label);
     rc = tns__loop_wait(loop, loop_tcp_stands, patience_ms, what, err);
