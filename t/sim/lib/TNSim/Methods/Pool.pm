@@ -33,7 +33,8 @@ sub _row ($world, $pool) {
             parsed => 'off', rawvalue => 'off', source => 'DEFAULT', value => 'off',
         },
         dedup_table_size => 0, dedup_table_quota => 'auto',
-        scan => $gone ? undef : {
+        $world->is_at_least('26') ? (all_sed => bool(0)) : (),
+        scan => $gone || $world->is_at_least('26') ? undef : {
             map { $_ => undef } qw(bytes_issued bytes_processed bytes_to_process end_time errors
                 function pause percentage start_time state total_secs_left)
         },

@@ -89,12 +89,16 @@ sub find_snapshot ($self, $name) {
 }
 
 sub names ($self) {
-    my %gone = map { $_->{name} => 1 } grep { $_->{exported} } values %{ $self->{pool} };
-    return sort keys %{ $self->{dataset} } unless %gone;
-    return sort grep { !$gone{ $self->pool_of($_) } } keys %{ $self->{dataset} };
+    my %gone  = map { $_->{name} => 1 } grep { $_->{exported} } values %{ $self->{pool} };
+    my @names = sort keys %{ $self->{dataset} };
+    @names = grep { !$gone{ $self->pool_of($_) } } @names if %gone;
+    return @names;
 }
 
-sub children_of ($self, $name) { return sort keys %{ $self->{child}{$name} // {} } }
+sub children_of ($self, $name) {
+    my @names = sort keys %{ $self->{child}{$name} // {} };
+    return @names;
+}
 
 # The dataset and everything below it, parents first.
 sub subtree ($self, $name) {
@@ -108,7 +112,10 @@ sub last_snapshot ($self, $name) {
     return $list && @$list ? $self->{snapshot}{ $list->[-1] } : undef;
 }
 
-sub clones_of ($self, $snapshot) { return sort keys %{ $self->{clone}{$snapshot} // {} } }
+sub clones_of ($self, $snapshot) {
+    my @names = sort keys %{ $self->{clone}{$snapshot} // {} };
+    return @names;
+}
 
 # The nearest encryption root at or above, or undef.
 sub encryption_root ($self, $name) {

@@ -11,6 +11,10 @@ sub delete ($call) {
     my $zfs   = $world->zfs;
     _check_target($world, $id);
     my $recursive = $options->{recursive} ? 1 : 0;
+    # The middleware asks this itself, before it detaches anything.
+    die TNSim::Error->call('ENOTEMPTY',
+        "Failed to delete dataset: cannot destroy '$id': filesystem has children")
+        if !$recursive && $zfs->children_of($id);
     $world->iscsi->detach(_with_clones($world, $id, $recursive))
         if $world->quirk('delete_detaches_extents');
     $world->iscsi->sync;
@@ -46,8 +50,6 @@ sub _delete_before_26 ($world, $id, $recursive) {
     return JSON::PP::true() if eval { $world->zfs->destroy($id, recursive => $recursive); 1 };
     my $refusal = TNSim::Model::Refusal->caught($@) or die $@;
     my $text    = $refusal->text;
-    # With children the middleware's words end before libzfs' list.
-    $text =~ s/\n.*//s if $refusal->errname eq 'ENOTEMPTY';
     die TNSim::Error->call($refusal->errname, "Failed to delete dataset: $text");
 }
 

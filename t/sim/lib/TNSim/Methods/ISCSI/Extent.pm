@@ -28,6 +28,8 @@ sub _row ($call, $row) {
         map { $_ => bool($row->{$_}) } qw(pblocksize insecure_tpc xen ro enabled),
     );
     $shown{product_id} = $row->{product_id} // 'iSCSI Disk' if $world->is_at_least('25.10');
+    @shown{qw(dataset relative_path)} = ($world->iscsi->zvol_of($row), '')
+        if $world->is_at_least('26');
     return \%shown;
 }
 
@@ -170,7 +172,7 @@ sub disk_choices ($call) {
     for my $name ($world->zfs->names) {
         next unless $world->zfs->has_device($name);
         next if $world->iscsi->rows_by('extent_disk', "zvol/$name");
-        my $size = $world->rows->size_text($world->zfs->find($name)->{volsize});
+        my $size = $world->rows->size_text($world->zfs->find($name)->{volsize}, 1);
         $choice{"zvol/$name"} = "$name ($size)";
     }
     return \%choice;

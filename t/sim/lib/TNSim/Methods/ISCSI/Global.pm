@@ -48,21 +48,22 @@ sub update ($call) {
     return config($call);
 }
 
-sub _session ($iscsi, $session) {
+sub _session ($world, $session) {
     my ($alias) = $session->{iqn} =~ /:([^:]+)\z/;
     return {
+        $world->is_at_least('25.04') ? (max_xmit_data_segment_length => 262144) : (),
         initiator => $session->{initiator}, initiator_addr => $session->{addr},
         initiator_alias => undef, target => $session->{iqn}, target_alias => $alias // '',
         header_digest => undef, data_digest => undef, max_data_segment_length => undef,
-        max_receive_data_segment_length => 262144, max_xmit_data_segment_length => 262144,
+        max_receive_data_segment_length => 262144,
         max_burst_length => 1048576, first_burst_length => 65536, immediate_data => bool(1),
         iser => bool(0), offload => bool(0),
     };
 }
 
 sub sessions ($call) {
-    my $iscsi = $call->world->iscsi;
-    return $call->rows_query([map { _session($iscsi, $_) } $iscsi->sessions]);
+    my $world = $call->world;
+    return $call->rows_query([map { _session($world, $_) } $world->iscsi->sessions]);
 }
 
 sub client_count ($call) {

@@ -27,14 +27,14 @@ sub new ($class, $zfs) {
 }
 
 # A size as people read it: "10G" up to 25.04, "10 GiB" after.
-sub size_text ($self, $bytes) {
-    my $iec   = $self->{zfs}->is_on('value_text_iec');
+sub size_text ($self, $bytes, $iec = $self->{zfs}->is_on('value_text_iec')) {
     my @unit  = $iec ? qw(B KiB MiB GiB TiB PiB) : qw(B K M G T P);
     my $power = 0;
     my $n     = $bytes;
     while ($n >= 1024 && $power < $#unit) { $n /= 1024; $power++ }
     my $digits = $n == int $n ? 0 : $n < 10 || $iec ? 2 : $n < 100 ? 1 : 0;
-    return sprintf('%.*f', $digits, $n) . ($iec ? ' ' : '') . $unit[$power];
+    my $text = sprintf('%.*f', $digits, $n) =~ s{\.0+\z}{}r;
+    return $text . ($iec ? ' ' : '') . $unit[$power];
 }
 
 sub _entry ($raw, $parsed, $value, $source, $from = undef) {
@@ -104,7 +104,7 @@ my %COMMON = (
     origin         => sub ($self, $ds) { $self->_origin($ds) },
     encryption_algorithm => sub ($self, $ds) { $self->_encryption($ds, 'algorithm', 'off') },
     key_format           => sub ($self, $ds) { $self->_encryption($ds, 'format',    'none') },
-    pbkdf2iters          => sub ($self, $ds) { _entry(0, '0', '0', 'DEFAULT') },
+    pbkdf2iters          => sub ($self, $ds) { _entry(0, 0, '0', 'DEFAULT') },
 );
 my %OF_TYPE = (
     VOLUME => {
