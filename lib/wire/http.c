@@ -12,6 +12,7 @@
 /* libwebsockets cuts the request line at 2048 bytes without a word. */
 #define MAX_TARGET 1900
 #define HEAD_ROOM 1024
+#define READ_CHUNK 16384
 
 struct tns_http {
     struct tns_loop loop; /* first: callbacks find us through it */
@@ -22,7 +23,10 @@ struct tns_http {
     unsigned char *tx; /* LWS_PRE bytes of room, then the body */
     bool left;
     bool done;
-    bool sized; /* the answer says where it ends */
+    bool sized;   /* the answer says where it ends */
+    bool chunked;
+    bool reading; /* inside lws_http_client_read() */
+    bool ended;   /* which said that the answer is complete */
     int status;
     char *rx;
     size_t rx_len, rx_cap;
@@ -125,7 +129,8 @@ static int on_head(struct tns_http *http)
     if (http->status < 200 || http->status > 599)
         return tns__loop_fail(&http->loop, TNS_E_PROTOCOL, 0, "%s answered with HTTP status %d",
                               http->loop.peer.label, http->status);
-    http->sized = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
+    http->chunked = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
+    http->sized = http->chunked;
     if (lws_hdr_copy(wsi, length, sizeof(length), WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0)
         return rx_reserve(http, 1);
     http->sized = true;
@@ -135,21 +140,39 @@ static int on_head(struct tns_http *http)
     return rx_reserve(http, (size_t)announced + 1);
 }
 
-/* libwebsockets calls on_body from inside of this. */
+/*
+ * on_body and on_completed are called from inside of the read. It calls an answer in chunks complete
+ * when the connection broke in the middle, too: then it returns an error as well.
+ */
 static int on_readable(struct tns_http *http)
 {
-    char buffer[LWS_PRE + 16384];
+    char buffer[LWS_PRE + READ_CHUNK];
     char *at = buffer + LWS_PRE;
-    int len = 16384;
+    int len = READ_CHUNK;
+    int rc;
 
-    return lws_http_client_read(http->loop.wsi, &at, &len) < 0 ? -1 : 0;
+    http->reading = true;
+    rc = lws_http_client_read(http->loop.wsi, &at, &len);
+    http->reading = false;
+    if (http->ended && (rc >= 0 || !http->chunked))
+        http->done = true;
+    return rc < 0 ? -1 : 0;
+}
+
+static int on_completed(struct tns_http *http)
+{
+    if (http->reading)
+        http->ended = true;
+    else
+        http->done = http->status != 0;
+    return 0;
 }
 
 /* A malformed chunk size reaches us as a huge or negative length. */
 static int on_body(struct tns_http *http, const char *in, size_t len)
 {
     http->loop.activity++;
-    if (len > 16384)
+    if (len > READ_CHUNK)
         return tns__loop_fail(&http->loop, TNS_E_PROTOCOL, 0, "%s sent a malformed chunk",
                               http->loop.peer.label);
     if (http->rx_len + len > TNS_WIRE_MAX_IN)
@@ -194,8 +217,7 @@ static int http_event(struct tns_loop *loop, enum lws_callback_reasons reason, v
     case LWS_CALLBACK_RECEIVE_CLIENT_HTTP_READ:
         return on_body(http, in, len);
     case LWS_CALLBACK_COMPLETED_CLIENT_HTTP:
-        http->done = http->status != 0;
-        return 0;
+        return on_completed(http);
     case LWS_CALLBACK_CLOSED_CLIENT_HTTP:
         return on_closed(http);
     default:
@@ -259,7 +281,7 @@ static int http_check(const struct tns_http *http, const struct tns_http_request
 static void http_reset(struct tns_http *http, const struct tns_http_request *req)
 {
     http->req = req;
-    http->left = http->done = http->sized = false;
+    http->left = http->done = http->sized = http->chunked = http->ended = false;
     http->status = 0;
     http->rx_len = 0;
 }
