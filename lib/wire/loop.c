@@ -161,8 +161,9 @@ static void loop_fill_info(struct tns_loop *loop, struct lws_context_creation_in
         .port = CONTEXT_PORT_NO_LISTEN,
         .protocols = loop_protocols,
         .user = loop,
-        .gid = -1,
-        .uid = -1,
+        /* "no change": int up to libwebsockets 4.1, gid_t and uid_t later */
+        .gid = (__typeof__(info->gid))-1,
+        .uid = (__typeof__(info->uid))-1,
         .pt_serv_buf_size = TNS_WIRE_CHUNK,
         .max_http_header_data2 = TNS_WIRE_MAX_HEADERS,
         .fd_limit_per_thread = 8, /* sized by ulimit otherwise, which may be a million */
