@@ -6,7 +6,7 @@
 
 #define QUERY "pool.dataset.query"
 /* Of the names of one query: what a request line of HTTP carries well. */
-#define REGEX_MAX 6000
+#define NAMES_MAX 4000
 
 /* slots of an item */
 enum { ID, PARENT, ORIGIN };
@@ -108,27 +108,6 @@ static int query(struct tns_item *it, json_t *filter, json_t *opts, struct tns_e
     return tns__error_nomem(err);
 }
 
-/* "^(a|b)$" of names that hold nothing special but dots, as checked before. */
-static json_t *names_regex(const json_t *ids)
-{
-    size_t n = json_array_size(ids);
-    char text[REGEX_MAX];
-    size_t used = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        text[used++] = i ? '|' : '(';
-        for (const char *p = json_string_value(json_array_get(ids, i)); *p; p++) {
-            if (used + 5 > sizeof(text))
-                return NULL;
-            if (*p == '.')
-                text[used++] = '\\';
-            text[used++] = *p;
-        }
-    }
-    memcpy(text + used, ")$", 3);
-    return json_pack("[s, s, s]", "id", "~", text);
-}
-
 static int encode_ids(struct tns_item *it, const struct tns_caps *caps, struct tns_error *err)
 {
     json_t *filters;
@@ -137,11 +116,7 @@ static int encode_ids(struct tns_item *it, const struct tns_caps *caps, struct t
     if (tns__quirk_in_shortcut(caps))
         return query(it, json_pack("[s, s, O]", "id", "in", it->json),
                      options(it, false, true), err);
-    if (caps->dialect == TNS_DIALECT_REST)
-        filters = json_pack("[o, [s, s, s]]", names_regex(it->json), "type", "=", "VOLUME");
-    else
-        filters = json_pack("[[s, s, O], [s, s, s]]", "id", "in", it->json, "type", "=",
-                            "VOLUME");
+    filters = json_pack("[[s, s, O], [s, s, s]]", "id", "in", it->json, "type", "=", "VOLUME");
     opts = options(it, true, true);
     if (filters && opts)
         return tns__item_call(it, QUERY, json_pack("[o, o]", filters, opts), TNS_CALL_READ,
@@ -352,8 +327,7 @@ static void check_filter(const struct tns_dataset_filter *f, struct tns_error *e
         tns__name_dataset(f->ids[i], err);
         bytes += strlen(f->ids[i]) + 2;
     }
-    /* half: each dot may need another byte */
-    if (bytes > REGEX_MAX / 2 || (f->ids && !f->ids[0]))
+    if (bytes > NAMES_MAX || (f->ids && !f->ids[0]))
         tns__error_set(err, TNS_E_USAGE, "no names, or too many, to ask for at once");
     if (!f->id && !f->ids && !f->parent && !f->origin_of)
         tns__error_set(err, TNS_E_USAGE, "a list of all datasets is too much to ask for");

@@ -20,7 +20,8 @@ static inline bool tns__quirk_flat_query(const struct tns_caps *caps)
 /*
  * A filter `id in [...]` with retrieve_children=false: the shortcut of 25.04 on, for that filter
  * alone. Before, every dataset must be opened, and zvols are told from the rest so that no row
- * drags children along. Over REST an operand cannot be a list: there it is a regular expression.
+ * drags children along. So over REST, where a list is a text with commas: the shortcut would take
+ * it for a list of letters, the filter itself looks for a part of the text.
  */
 static inline bool tns__quirk_in_shortcut(const struct tns_caps *caps)
 {

@@ -157,7 +157,7 @@ static const struct {
       "[[[\"id\",\"in\",[\"tank/v.m/a\",\"tank/v.m/b\"]],[\"type\",\"=\",\"VOLUME\"]]," EXTRA(
           "true") },
     { op_names, V2510, REST, "pool.dataset.query",
-      "[[[\"id\",\"~\",\"(tank/v\\\\.m/a|tank/v\\\\.m/b)$\"],[\"type\",\"=\",\"VOLUME\"]]," EXTRA(
+      "[[[\"id\",\"in\",[\"tank/v.m/a\",\"tank/v.m/b\"]],[\"type\",\"=\",\"VOLUME\"]]," EXTRA(
           "true") },
     { op_delete, V2212, DDP, "pool.dataset.delete",
       "[\"" ZVOL "\",{\"recursive\":false,\"force\":false}]" },
