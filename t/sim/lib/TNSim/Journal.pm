@@ -7,7 +7,7 @@ use Time::HiRes qw(time);
 
 use constant KEEP => 100_000;
 
-my $SECRET = qr/\A(?:api_key|password|token|otp_token|secret|peersecret|passphrase|key|new_password
+my $SECRET = qr/\A(?:api_key|password|token|otp_token|secret|peersecret|passphrase|new_password
                   |rfc_str|dhchap_key|dhchap_ctrl_key|reconnect_token|isns_servers_secret)\z/x;
 
 sub new ($class) {
@@ -32,8 +32,10 @@ sub mask ($value, $all = 0) {
     return [map { mask($_, $all) } @$value] if ref $value eq 'ARRAY';
     if (ref $value eq 'HASH') {
         return { map {
-            my $hide = $_ =~ $SECRET && defined $value->{$_} && !ref $value->{$_};
-            ($_ => $hide ? '***' : mask($value->{$_}, 0))
+            my $text = $value->{$_};
+            my $hide = defined $text && !ref $text
+                && ($_ =~ $SECRET || $_ eq 'key' && $text =~ /\A[0-9A-Fa-f]{64}\z/);
+            ($_ => $hide ? '***' : mask($text, 0))
         } keys %$value };
     }
     return $all && defined $value && !ref $value ? '***' : $value;

@@ -200,10 +200,14 @@ package TNSim::Test::Socket {
         return $id;
     }
 
-    # The whole reply of a call.
+    # The whole reply of a call; events that come before it are kept in {events}.
     sub call ($self, $method, @params) {
         $self->request($method, @params);
-        return $self->receive;
+        while (1) {
+            my $reply = $self->receive;
+            return $reply if ref $reply ne 'HASH' || !exists $reply->{collection} && !exists $reply->{params};
+            push @{ $self->{events} }, $reply;
+        }
     }
 
     # The result alone; dies with the error's text.

@@ -98,7 +98,7 @@ sub _bulk ($call) {
 sub _set_options ($call) {
     my $options = $call->arg(0);
     $call->conn->{options}{$_} = $options->{$_} for keys %$options;
-    return undef if $call->release->before('26');
+    return undef if $call->release->before('25.10');
     return {
         legacy_jobs => true, private_methods => false, py_exceptions => false,
         %{ $call->conn->{options} },
