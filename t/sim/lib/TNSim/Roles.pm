@@ -14,7 +14,7 @@ my %CONTAINS = (
 
 # Methods without a role that anybody who is logged in may call.
 my $ANYBODY = qr/\A(?:core\.|auth\.(?:me|logout|login|mechanism_choices|generate_token)
-                 |system\.(?:ready|state|product_type|boot_id)|api_key\.my_keys)/x;
+                 |system\.(?:ready|state|version|product_type|boot_id)|api_key\.my_keys)/x;
 
 # Every role that the given ones contain, themselves included.
 sub expand (@roles) {
