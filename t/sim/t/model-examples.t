@@ -104,6 +104,8 @@ my %skip = map { $_ => 1 } (
 my @examples = grep {
     $_->{kind} eq 'calls' && $_->{request} && !$skip{ $_->{request}{id} }
 } map { decode_json($_) } TNSim::Data::lines('examples.jsonl');
+# The tree of 25.10 leaves these out when a list of properties names none of encryption's own.
+my $CRYPTO = qr{\A\[\]\.(?:encrypted|encryption_root|key_loaded|locked)\z};
 my $tested = 0;
 for my $release (releases()) {
     my $is = TNSim::Releases->new($release);
@@ -123,8 +125,9 @@ for my $release (releases()) {
             next;
         }
         if ($error) { fail("$name: " . $error->reason); next }
-        is(join('; ', differences($example->{response}{result}, $result)), '',
-            "$name answers alike");
+        my @bad = differences($example->{response}{result}, $result);
+        @bad = grep { !(s{\Alacks }{}r =~ $CRYPTO) } @bad if $id == 46 && $is->at_least('25.10');
+        is(join('; ', @bad), '', "$name answers alike");
     }
 }
 cmp_ok($tested, '>', 250, "$tested examples were played");

@@ -8,6 +8,7 @@ use TNSim::Methods::Dataset::Delete;
 use TNSim::Methods::Dataset::Update;
 use TNSim::Model::Handler qw(methods_of zfs_call simple_filter bool);
 use TNSim::Model::Refusal;
+use TNSim::Query;
 
 sub methods {
     return methods_of(
@@ -27,36 +28,76 @@ sub methods {
     );
 }
 
-sub _want ($extra) {
+sub _want ($world, $extra) {
     return (
         properties => $extra->{properties},
         children   => $extra->{retrieve_children} // 1,
-        user       => $extra->{retrieve_user_props} // 1,
+        user       => !$world->is_at_least('23.10') || ($extra->{retrieve_user_props} // 1),
     );
 }
 
-# Which datasets the middleware reads for these filters: one for an id, else whole pools, of
-# which only the roots when children are not asked for.
+# The names of a lone filter on id or name, for which the middleware opens just these; undef
+# for any other filter. Up to 24.10 only ["id", "=", name] is one of them.
+sub _named ($world, $filters) {
+    return undef if @$filters != 1 || ref $filters->[0] ne 'ARRAY' || @{ $filters->[0] } != 3;
+    my ($field, $op, $value) = @{ $filters->[0] };
+    return undef if ref $field || ref $op;
+    if ($world->is_at_least('25.04')) {
+        return undef unless $field =~ /\A(?:id|name)\z/ && $op =~ /\A(?:=|in)\z/;
+    }
+    else { return undef unless $field eq 'id' && $op eq '=' }
+    return ref $value eq 'ARRAY' ? $value : [$value // ''];
+}
+
+# Filters that look only at what a name tells are asked before rows are made of ten thousand
+# names: the rows that would fail them need no properties.
+sub _by_name ($call, $filters, @names) {
+    my $simple = sub ($self, $list) {
+        for my $filter (@$list) {
+            return 0 unless ref $filter eq 'ARRAY';
+            if (@$filter == 2) {
+                return 0 unless ref $filter->[1] eq 'ARRAY';
+                return 0 unless $self->($self, [map { ref $_->[0] eq 'ARRAY' ? @$_ : $_ } @{ $filter->[1] }]);
+                next;
+            }
+            return 0 unless @$filter == 3 && !ref $filter->[0] && $filter->[0] =~ /\A(?:id|name)\z/;
+        }
+        return 1;
+    };
+    return @names if !@$filters || $call->quirk('filter_ignored') || !$simple->($simple, $filters);
+    TNSim::Query::check_filters($filters);
+    return grep { TNSim::Query::match({ id => $_, name => $_ }, $filters) } @names;
+}
+
+# Which datasets the middleware looks at. Without children it sees only the roots of the pools,
+# unless a filter names datasets, or, from 25.10 on, unless there is any filter.
 sub _candidates ($call, $extra) {
-    my $world  = $call->world;
-    my $zfs    = $world->zfs;
+    my $world   = $call->world;
+    my $zfs     = $world->zfs;
     my $filters = $call->args->[0] // [];
-    my $id     = simple_filter($filters, $world->is_at_least('25.10') ? qw(id name) : 'id');
-    return grep { defined } $zfs->find($id) if defined $id;
-    my @roots = grep { !/\// } $zfs->names;
-    return map { $zfs->find($_) } @roots
-        if exists $extra->{retrieve_children} && !$extra->{retrieve_children}
-        && $world->quirk('children_only_by_id_filter');
-    return map { $zfs->find($_) } $extra->{flat} // 1 ? $zfs->names : @roots;
+    my $named   = _named($world, $filters);
+    return grep { defined } map { $zfs->find($_) } @$named if $named;
+    my $nested  = $extra->{retrieve_children} // 1;
+    my $roots   = $nested ? !($extra->{flat} // 1) : 1;
+    $roots = 0 if @$filters && !$world->quirk('children_only_by_id_filter');
+    my @names = grep { !$roots || !m{/} } $zfs->names;
+    return map { $zfs->find($_) } _by_name($call, $filters, @names);
+}
+
+# From 25.10 on a count is of what was looked at, whatever the filters say.
+sub _count_all ($call, $extra) {
+    my $all = ($extra->{retrieve_children} // 1) || @{ $call->args->[0] // [] };
+    return scalar(my @seen = grep { $all || !m{/} } $call->world->zfs->names);
 }
 
 sub query ($call) {
     my $world   = $call->world;
     my $options = $call->args->[1] // {};
     my $extra   = $options->{extra} // {};
-    return scalar(my @all = $world->zfs->names)
+    return _count_all($call, $extra)
         if $options->{count} && $world->quirk('count_ignores_filters');
-    my %want = _want($extra);
+
+    my %want = _want($world, $extra);
     my @datasets = _candidates($call, $extra);
     # Children are made once for all rows: a row of a parent holds the rows of its children.
     my %row = map { $_->{name} => $world->rows->row($_, %want, children => 0) } @datasets;
@@ -97,7 +138,7 @@ sub get_instance ($call) {
     my $world = $call->world;
     my $ds    = $world->zfs->find($id)
         // die TNSim::Error->not_found("PoolDataset $id does not exist");
-    return $world->rows->row($ds, _want($options->{extra} // {}));
+    return $world->rows->row($ds, _want($world, $options->{extra} // {}));
 }
 
 sub promote ($call) {

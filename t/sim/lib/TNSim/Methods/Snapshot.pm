@@ -146,7 +146,7 @@ sub _delete_26 ($world, $id, $options) {
     die TNSim::Error->validation(
         ['pool.snapshot.delete', "Invalid snapshot name: '$id'"]) if $id !~ /\A[^@]+\@[^@]+\z/;
     my $snap = $zfs->find_snapshot($id)
-        // die TNSim::Error->not_found("$id not found");
+        // die TNSim::Error->not_found("'$id' not found");
     $world->at_delete($id);
     destroy_26($zfs, $snap, $options);
     return JSON::PP::true();

@@ -24,18 +24,7 @@ sub delete ($call) {
 }
 
 sub _check_target ($world, $id) {
-    my $found = $world->zfs->find($id);
-    if (!$world->is_at_least('26')) {
-        die TNSim::Error->not_found("PoolDataset $id does not exist") unless $found;
-        return;
-    }
-    die TNSim::Error->validation(['pool.dataset.delete', "$id is an invalid location"])
-        if $id =~ /\@|\A\/|\/\z/;
-    die TNSim::Error->validation(['zfs.resource.destroy', "'$id' does not exist.", 'ENOENT'])
-        unless $found;
-    die TNSim::Error->validation(
-        ['zfs.resource.destroy', 'Destroying the root filesystem is not allowed.'])
-        if $id !~ m{/};
+    die TNSim::Error->not_found("PoolDataset $id does not exist") unless $world->zfs->find($id);
     return;
 }
 
@@ -56,6 +45,9 @@ sub _delete_before_26 ($world, $id, $recursive) {
 # What it checks itself is an error; what ZFS refuses afterwards is lost, and it says true.
 sub _delete_26 ($world, $id, $recursive) {
     my $zfs = $world->zfs;
+    die TNSim::Error->validation(
+        ['zfs.resource.destroy', 'Destroying the root filesystem is not allowed.'])
+        if $id !~ m{/};
     _refuse_non_empty($zfs, $id) unless $recursive;
     my $clones = $world->quirk('recursive_delete_destroys_clones');
     my %how    = (recursive => $recursive, clones => $recursive && $clones, release => $recursive);

@@ -24,10 +24,10 @@ sub _row ($call, $row) {
     my $world = $call->world;
     my %shown = (
         id => $row->{id} + 0, name => $row->{name}, alias => $row->{alias},
-        mode => $row->{mode}, auth_networks => [@{ $row->{auth_networks} }],
+        mode => $row->{mode} // 'ISCSI', auth_networks => [@{ $row->{auth_networks} // [] }],
         groups => [map { {%$_} } @{ $row->{groups} }],
     );
-    $shown{rel_tgt_id} = $row->{rel_tgt_id} + 0 if $world->is_at_least('23.10');
+    $shown{rel_tgt_id} = ($row->{rel_tgt_id} // $row->{id}) + 0 if $world->is_at_least('23.10');
     $shown{iscsi_parameters} = $row->{iscsi_parameters} if $world->is_at_least('25.04');
     return \%shown;
 }

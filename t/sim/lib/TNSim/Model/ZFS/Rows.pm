@@ -151,7 +151,7 @@ sub _user ($self, $ds, $row, $with_user) {
         $user{$own} = $entry
             if $own eq 'comments' && $zfs->is_on('comments_in_user_properties');
     }
-    $row->{user_properties} = $with_user ? \%user : {};
+    $row->{user_properties} = \%user if $with_user;
     return;
 }
 
@@ -160,20 +160,33 @@ sub row ($self, $ds, %want) {
     my $zfs = $self->{zfs};
     $zfs->refresh($ds);
     my $name   = $ds->{name};
-    my $root   = $zfs->encryption_root($name);
-    my $locked = $root && $root->{encryption}{locked};
     my $row    = {
         id => $name, name => $name, type => $ds->{type}, pool => $zfs->pool_of($name),
-        encrypted => bool($root), encryption_root => $root ? $root->{name} : undef,
-        key_loaded => bool($root && !$locked), locked => bool($locked),
         mountpoint => $ds->{type} eq 'FILESYSTEM' ? "/mnt/$name" : undef,
         children   => [],
     };
+    $self->_crypto($ds, $row) if $self->_shows_crypto($want{properties});
     $self->_user($ds, $row, $want{user} // 1);
     $self->_properties($ds, $row, $want{properties});
     $row->{children} = [map { $self->row($zfs->find($_), %want) } $zfs->children_of($name)]
         if $want{children};
     return $row;
+}
+
+# From 25.10 on a list of properties hides these four, unless it names one of encryption's own.
+sub _shows_crypto ($self, $wanted) {
+    return 1 if !defined $wanted || !$self->{zfs}->is_on('crypto_only_when_asked');
+    return (grep { /\A(?:encryption|encryptionroot|keyformat|keylocation|keystatus)\z/ } @$wanted) ? 1 : 0;
+}
+
+sub _crypto ($self, $ds, $row) {
+    my $root   = $self->{zfs}->encryption_root($ds->{name});
+    my $locked = $root && $root->{encryption}{locked};
+    $row->{encrypted}       = bool($root);
+    $row->{encryption_root} = $root ? $root->{name} : undef;
+    $row->{key_loaded}      = bool($root && !$locked);
+    $row->{locked}          = bool($locked);
+    return;
 }
 
 sub _properties ($self, $ds, $row, $wanted) {

@@ -54,12 +54,13 @@ sub _user ($self, $snap) {
     return \%user;
 }
 
-# %want: properties (list or undef), holds.
+# %want: properties (list or undef), holds. A query of 26 always shows holds, empty unless asked
+# for, and never user properties.
 sub row ($self, $snap, %want) {
     my $zfs    = $self->{zfs};
-    my $empty  = $zfs->is_on('snapshot_properties_empty') && !defined $want{properties};
-    my $props  = $empty ? {} : $self->_properties($snap, $want{properties});
-    my $user   = $empty ? {} : $self->_user($snap);
+    my $new    = $zfs->is_on('snapshot_properties_empty');
+    my $props  = $new && !defined $want{properties} ? {} : $self->_properties($snap, $want{properties});
+    my $user   = $new ? {} : $self->_user($snap);
     $props->{$_} = _entry($user->{$_}[0], $user->{$_}[0], @{ $user->{$_} }) for keys %$user;
     my $row = {
         id => $snap->{name}, name => $snap->{name}, pool => $zfs->pool_of($snap->{name}),
@@ -67,8 +68,12 @@ sub row ($self, $snap, %want) {
         snapshot_name => $snap->{name} =~ s/\A[^@]+\@//r, createtxg => "$snap->{txg}",
         properties => $props,
     };
-    $row->{holds} = { map { $_ => $snap->{holds}{$_} + 0 } keys %{ $snap->{holds} } }
-        if $want{holds};
+    if ($new && exists $want{holds}) {
+        $row->{holds} = $want{holds} && $snap->{holds}{truenas} ? { truenas => 1 } : {};
+    }
+    elsif ($want{holds}) {
+        $row->{holds} = { map { $_ => $snap->{holds}{$_} + 0 } keys %{ $snap->{holds} } };
+    }
     return $row;
 }
 
