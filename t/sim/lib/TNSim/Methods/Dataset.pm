@@ -19,6 +19,8 @@ sub methods {
         'pool.dataset.delete'       => { code => \&TNSim::Methods::Dataset::Delete::delete },
         'pool.dataset.promote'      => { code => \&promote },
         'pool.dataset.rename'       => { code => \&rename, from => '25.10' },
+        'zfs.dataset.rename'        =>
+            { code => \&private_rename, to => '25.10', private => sub ($release) { 1 }, schema => 0 },
         'pool.dataset.attachments'  => { code => \&attachments },
         'pool.dataset.snapshot_count' => { code => \&snapshot_count },
         'pool.dataset.recommended_zvol_blocksize' => { code => \&recommended_blocksize },
@@ -179,6 +181,16 @@ sub rename ($call) {
             if $options->{recursive};
     }
     zfs_call('Failed to rename dataset: ', sub { $zfs->rename($id, $new) });
+    return undef;
+}
+
+# Up to 25.04 the only rename, and not a published one: only full administrators reach it.
+sub private_rename ($call) {
+    my ($name, $options) = @{ $call->args };
+    die TNSim::Error->bare('TypeError', "rename() missing 1 required positional argument")
+        unless defined $name && ref $options eq 'HASH' && defined $options->{new_name};
+    zfs_call('Failed to rename dataset: ',
+        sub { $call->world->zfs->rename($name, $options->{new_name}) });
     return undef;
 }
 

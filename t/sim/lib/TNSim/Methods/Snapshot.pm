@@ -19,6 +19,10 @@ sub methods {
         $method{"pool.snapshot.$verb"} = { code => $CODE{$verb}, from => '25.10' };
     }
     $method{'pool.snapshot.rename'} = { code => \&rename, from => '25.10' };
+    $method{'zfs.snapshot.rename'} = {
+        code => \&private_rename, from => '25.10', to => '25.10',
+        private => sub ($release) { 1 }, schema => 0,
+    };
     $method{'zfs.snapshot.remove'}  = { code => \&remove, to => '24.10' };
     return methods_of(%method);
 }
@@ -277,6 +281,13 @@ sub update ($call) {
     delete @{ $snap->{user} }{ @{ $data->{user_properties_remove} // [] } };
     $world->store->touch('snapshot', $id);
     return $world->snapshot_rows->row($snap);
+}
+
+sub private_rename ($call) {
+    my ($id, $new) = @{ $call->args };
+    zfs_call('Failed to rename snapshot: ',
+        sub { $call->world->zfs->rename_snapshot($id, $new) });
+    return undef;
 }
 
 my $RENAME_FORCE = 'No safety checks are performed when renaming ZFS resources; this may break '

@@ -55,7 +55,7 @@ sub _name_errors ($world, $data) {
 sub _field_errors ($world, $data, $type) {
     my @bad;
     push @bad, map { ["pool_dataset_create.$_", "This field is not valid for $type"] }
-        grep { defined $data->{$_} } $type eq 'VOLUME' ? @ONLY_FILESYSTEM : @ONLY_VOLUME;
+        grep { $data->{$_} } $type eq 'VOLUME' ? @ONLY_FILESYSTEM : @ONLY_VOLUME;
     push @bad, ['pool_dataset_create.volsize', 'This field is required for VOLUME']
         if $type eq 'VOLUME' && !defined $data->{volsize};
     return @bad;

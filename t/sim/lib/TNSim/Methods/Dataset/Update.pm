@@ -32,7 +32,7 @@ sub _field_errors ($ds, $data) {
     my @wrong = $ds->{type} eq 'VOLUME'
         ? qw(aclmode acltype atime quota refquota recordsize) : qw(volsize force_size);
     return map { ["pool_dataset_update.$_", "This field is not valid for $ds->{type}"] }
-        grep { defined $data->{$_} } @wrong;
+        grep { $data->{$_} } @wrong;
 }
 
 sub _volume_errors ($world, $ds, $data) {
