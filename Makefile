@@ -107,7 +107,7 @@ all: $(ALL)
 TEST_DIRS = $(foreach l,$(LAYERS) $(TEST_MORE),t/c/$(l))
 TEST_MORE ?= $(if $(filter volume,$(LAYERS)),tnctl tnsessiond)
 TEST_SRC := $(sort $(wildcard $(addsuffix /test_*.c,$(TEST_DIRS))))
-TEST_PROGS = $(foreach s,$(TEST_SRC),$(O)/t/$(basename $(notdir $(s))))
+TEST_PROGS = $(TEST_SRC:t/c/%.c=$(O)/t/%)
 COMMON_OBJ = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard t/c/common/*.c)))
 
 $(O)/t/c/%.o: CFLAGS += $(CHECK_CFLAGS) -It/c -DTNS_TEST_SRCDIR='"$(CURDIR)"' \
@@ -115,14 +115,15 @@ $(O)/t/c/%.o: CFLAGS += $(CHECK_CFLAGS) -It/c -DTNS_TEST_SRCDIR='"$(CURDIR)"' \
 
 # Folders of tests may share helpers: every other .c beside a test is linked with it.
 define test_program
-$$(O)/t/$(basename $(notdir $(1))): $$(O)/$(1:.c=.o) \
+$$(O)/t/$(1:t/c/%.c=%): $$(O)/$(1:.c=.o) \
 		$$(patsubst %.c,$$(O)/%.o,$$(filter-out $$(wildcard $(dir $(1))test_*.c),$$(wildcard $(dir $(1))*.c))) \
 		$$(COMMON_OBJ) $$(LIB_A)
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) -pie $$(TNS_LDFLAGS) -o $$@ $$^ $$(PKG_LIBS) $$(CHECK_LIBS)
-run-$(basename $(notdir $(1))): $$(O)/t/$(basename $(notdir $(1)))
-	$$(Q)$$(RUN_WITH) $$<
+# two layers may have a test of the same name: both are run
+run-$(basename $(notdir $(1))):: $$(O)/t/$(1:t/c/%.c=%)
+	$$(Q)$$(TEST_ENV) $$(RUN_WITH) $$<
 .PHONY: run-$(basename $(notdir $(1)))
 endef
 $(foreach s,$(TEST_SRC),$(eval $(call test_program,$(s))))
@@ -146,6 +147,7 @@ setup:
 	@.ci/setup check
 
 check: setup
+	@$(MAKE) --no-print-directory -j$(JOBS) all tests
 	@$(MAKE) --no-print-directory check-built
 
 check-built: all tests
