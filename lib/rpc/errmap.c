@@ -145,14 +145,30 @@ static const struct row *row_for(int remote_code, int remote_errno, const char *
 }
 
 /* "[EFAULT] Failed ..." without what only the middleware's authors need. */
-static const char *without_errname(const char *text)
+static const char *without_errname(const char *line)
 {
     const char *end;
 
-    if (text[0] != '[' || text[1] != 'E')
-        return text;
-    end = text + 1 + strspn(text + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
-    return end[0] == ']' && end[1] == ' ' ? end + 2 : text;
+    if (line[0] != '[' || line[1] != 'E')
+        return line;
+    end = line + 1 + strspn(line + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+    return end[0] == ']' && end[1] == ' ' ? end + 2 : line;
+}
+
+/* Several reasons come on a line each. */
+static void spell_reason(const char *text, char *ret, size_t cap)
+{
+    size_t len = 0;
+
+    ret[0] = '\0';
+    while (*text && len < cap) {
+        const char *line = without_errname(text);
+        size_t n = strcspn(line, "\n");
+
+        if (n > 0)
+            len += (size_t)snprintf(ret + len, cap - len, "%s%.*s", len ? "; " : "", (int)n, line);
+        text = line + n + strspn(line + n, "\n");
+    }
 }
 
 void tns__errmap_middleware(struct tns_error *err, const char *method, int remote_code,
@@ -161,10 +177,12 @@ void tns__errmap_middleware(struct tns_error *err, const char *method, int remot
     const char *text = reason && *reason ? reason : "refused without a reason";
     int inside = errno_inside(extra, remote_errno);
     const struct row *row = row_for(remote_code, inside, text);
+    char spelled[1024];
 
     if (!err || err->code)
         return;
-    tns__error_set(err, row->code, "%s: %s", method, without_errname(text));
+    spell_reason(text, spelled, sizeof(spelled));
+    tns__error_set(err, row->code, "%s: %s", method, spelled);
     snprintf(err->op, sizeof(err->op), "%s", method);
     err->remote_code = row->remote_errno == ETOOMANYREFS ? TNS_REMOTE_TOO_MANY : remote_code;
     err->remote_errno = inside;
