@@ -45,6 +45,9 @@ int tns__scsi_sense_error(unsigned key, unsigned ascq, const char *what, struct 
 
 #define TNS__SENSE_UNIT_ATTENTION 6u
 
+/* Devices that a process of ours still waits for, by kernel name. */
+#define TNS__STUCK_DIR "/run/tnstor/stuck"
+
 /* ---- verify.c ---- */
 
 /* 0, or TNS_E_IDENTITY saying what is there and what must be; `where` names the path. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Is the device that answered the one that is wanted? */
-#include <inttypes.h>
-#include <string.h>
+#include "device/verify.h"
 
-#include "device/device_priv.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 int tns__verify_id(const struct tns_want *want, const struct tns_scsi_id *id, const char *where,
                    struct tns_error *err)
@@ -29,4 +30,49 @@ int tns__verify_id(const struct tns_want *want, const struct tns_scsi_id *id, co
                               "%s has %" PRIu64 " bytes, but %s has %" PRIu64, where,
                               id->size_bytes, want->linkname, want->size_bytes);
     return 0;
+}
+
+int tns__paths_judge(const struct tns_want *want, const struct tns__paths *paths,
+                     struct tns__verdict *ret, struct tns_error *err)
+{
+    struct tns__verdict verdict = { .trouble = TNS_ERROR_INIT };
+
+    for (size_t i = 0; i < paths->n; i++) {
+        const struct tns__path *path = &paths->p[i];
+        int rc = path->err.code ? 0 : tns__verify_id(want, &path->id, path->dev, err);
+
+        if (rc < 0)
+            return rc;
+        verdict.proven += path->err.code == 0;
+        verdict.silent += path->err.code != 0;
+        if (path->err.code == TNS_E_IDENTITY)
+            return tns__error_copy(err, &path->err);
+        if (path->err.code)
+            tns__error_copy(&verdict.trouble, &path->err);
+    }
+    *ret = verdict;
+    return 0;
+}
+
+int tns__paths_verify(struct tns_node *node, const struct tns_want *want,
+                      struct tns__paths *paths, struct tns__verdict *ret, struct tns_error *err)
+{
+    tns__paths_identify(node, paths);
+    return tns__paths_judge(want, paths, ret, err);
+}
+
+void tns__mapped_fill(const struct tns_want *want, const struct tns__verdict *verdict,
+                      const char *device, unsigned portals_failed, struct tns_mapped *ret)
+{
+    struct tns_mapped mapped = { .paths = verdict->proven, .portals_failed = portals_failed };
+
+    snprintf(mapped.path, sizeof(mapped.path), "/dev/tnstor/%s/%s", want->storeid,
+             want->linkname);
+    snprintf(mapped.device, sizeof(mapped.device), "%s", device);
+    if (verdict->silent || portals_failed)
+        snprintf(mapped.warning, sizeof(mapped.warning),
+                 "%s is degraded: %u paths, %u without answer, %u portals away%s%.120s",
+                 want->linkname, verdict->proven, verdict->silent, portals_failed,
+                 verdict->trouble.code ? ": " : "", verdict->trouble.text);
+    *ret = mapped;
 }

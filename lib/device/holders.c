@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who stands on a block device: device mapper, LVM, mounts, swap, open files. */
+#include "device/holders.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+
+#define FAMILY_MAX 64u
+
+/* The device itself, its partitions, and the partition maps on top: what counts as "it". */
+struct family {
+    char dev[FAMILY_MAX][32];
+    char number[FAMILY_MAX][16]; /* "253:4" */
+    size_t n;
+    json_t *holders, *openers;
+};
+
+bool tns__is_dm_name(const char *s)
+{
+    static const char set[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                              "._+@:-";
+    size_t len = strnlen(s, 128);
+
+    return len > 0 && len < 128 && strspn(s, set) == len && s[0] != '-' && s[0] != '.';
+}
+
+void tns__wwid_of(const char *naa, char ret[TNS__WWID_TEXT])
+{
+    snprintf(ret, TNS__WWID_TEXT, "3%.32s", naa);
+}
+
+int tns__dm_read(struct tns_node *node, const char *dev, struct tns__dm *ret,
+                 struct tns_error *err)
+{
+    int rc = tns__sysroot_read(node->sr, ret->name, sizeof(ret->name), err,
+                               "/sys/class/block/%s/dm/name", dev);
+
+    return rc < 0 ? rc
+                  : tns__sysroot_read(node->sr, ret->uuid, sizeof(ret->uuid), err,
+                                      "/sys/class/block/%s/dm/uuid", dev);
+}
+
+bool tns__dm_is_map_of(const struct tns__dm *dm, const char *naa)
+{
+    char wwid[TNS__WWID_TEXT];
+
+    tns__wwid_of(naa, wwid);
+    return tns__starts_with(dm->uuid, "mpath-") && strcmp(dm->uuid + 6, wwid) == 0;
+}
+
+/* ---- the family ---- */
+
+static int family_add(struct tns_node *node, struct family *f, const char *dev,
+                      struct tns_error *err)
+{
+    if (f->n == FAMILY_MAX)
+        return tns__error_set(err, TNS_E_CONFLICT, "%s carries more than %u devices", f->dev[0],
+                              FAMILY_MAX);
+    snprintf(f->dev[f->n], sizeof(f->dev[0]), "%s", dev);
+    f->number[f->n][0] = '\0';
+    tns__sysroot_read(node->sr, f->number[f->n], sizeof(f->number[0]), NULL,
+                      "/sys/class/block/%s/dev", dev);
+    f->n++;
+    return 0;
+}
+
+static int tell(json_t *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int tell(json_t *list, const char *fmt, ...)
+{
+    char text[256];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    tns__text_clean(text);
+    return json_array_append_new(list, json_string(text));
+}
+
+/* "vg--one-lv--two" is the volume group "vg-one". */
+static void vg_of(const char *dm_name, char *ret, size_t cap)
+{
+    size_t n = 0;
+
+    for (const char *p = dm_name; *p && n + 1 < cap; p++) {
+        if (p[0] == '-' && p[1] != '-')
+            break;
+        p += p[0] == '-';
+        ret[n++] = *p;
+    }
+    ret[n] = '\0';
+}
+
+static int family_holder(struct tns_node *node, struct family *f, const char *holder,
+                         struct tns_error *err)
+{
+    struct tns__dm dm;
+    char vg[128];
+    int rc;
+
+    if (tns__dm_read(node, holder, &dm, NULL) < 0)
+        return tell(f->holders, "%s", holder) < 0 ? tns__error_nomem(err) : 0;
+    /* kpartx: goes with the map when nobody uses it */
+    if (tns__starts_with(dm.uuid, "part"))
+        return family_add(node, f, holder, err);
+    if (!tns__starts_with(dm.uuid, "LVM-"))
+        return tell(f->holders, "%s (%s)", dm.name, holder) < 0 ? tns__error_nomem(err) : 0;
+    vg_of(dm.name, vg, sizeof(vg));
+    rc = tell(f->holders,
+              "LVM volume group %s, active on this node (vgchange -an %s, and keep the devices of "
+              "guests out of LVM with global_filter in lvm.conf)",
+              vg, vg);
+    return rc < 0 ? tns__error_nomem(err) : 0;
+}
+
+static int family_holders(struct tns_node *node, struct family *f, const char *dev,
+                          const char *spare, struct tns_error *err)
+{
+    struct tns_error gone = TNS_ERROR_INIT;
+    _tns_strv_ char **names = NULL;
+    int rc = tns__sysroot_list(node->sr, &names, &gone, "/sys/class/block/%s/holders", dev);
+
+    if (rc == -TNS_E_NOTFOUND)
+        return 0;
+    if (rc < 0)
+        return tns__error_copy(err, &gone);
+    for (char **name = names; *name && rc == 0; name++) {
+        if (!spare || strcmp(*name, spare) != 0)
+            rc = family_holder(node, f, *name, err);
+    }
+    return rc;
+}
+
+/* sdc has sdc1 in its directory, nvme0n1 nvme0n1p1: what begins with its name and is a partition. */
+static int family_partitions(struct tns_node *node, struct family *f, const char *dev,
+                             struct tns_error *err)
+{
+    struct tns_error gone = TNS_ERROR_INIT;
+    _tns_strv_ char **names = NULL;
+    int rc = tns__sysroot_list(node->sr, &names, &gone, "/sys/class/block/%s", dev);
+
+    if (rc < 0)
+        return rc == -TNS_E_NOTFOUND ? 0 : tns__error_copy(err, &gone);
+    for (char **name = names; *name && rc == 0; name++) {
+        if (tns__starts_with(*name, dev) &&
+            tns__sysroot_exists(node->sr, "/sys/class/block/%s/%s/partition", dev, *name))
+            rc = family_add(node, f, *name, err);
+    }
+    return rc;
+}
+
+static int family_grow(struct tns_node *node, struct family *f, const char *spare,
+                       struct tns_error *err)
+{
+    int rc = family_partitions(node, f, f->dev[0], err);
+
+    for (size_t i = 0; i < f->n && rc == 0; i++)
+        rc = family_holders(node, f, f->dev[i], spare, err);
+    return rc;
+}
+
+/* ---- mounts and swap ---- */
+
+static int find_mounts(struct tns_node *node, struct family *f, struct tns_error *err)
+{
+    _tns_free_ char *text = NULL;
+    char *save = NULL;
+    int rc = tns__sysroot_slurp(node->sr, 16u << 20, &text, NULL, err, "/proc/self/mountinfo");
+
+    if (rc < 0)
+        return rc;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        char number[16], point[200];
+
+        if (sscanf(line, "%*d %*d %15s %*s %199s", number, point) != 2)
+            continue;
+        for (size_t i = 0; i < f->n; i++) {
+            if (strcmp(number, f->number[i]) == 0 &&
+                tell(f->openers, "the file system mounted at %s", point) < 0)
+                return tns__error_nomem(err);
+        }
+    }
+    return 0;
+}
+
+static int find_swaps(struct tns_node *node, struct family *f, struct tns_error *err)
+{
+    _tns_free_ char *text = NULL;
+    char *save = NULL;
+
+    /* a kernel without swap has no such file */
+    if (tns__sysroot_slurp(node->sr, 1u << 20, &text, NULL, NULL, "/proc/swaps") < 0)
+        return 0;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        char device[64];
+
+        if (sscanf(line, "/dev/%58s", device) != 1)
+            continue;
+        for (size_t i = 0; i < f->n; i++) {
+            if (strcmp(device, f->dev[i]) == 0 && tell(f->openers, "swap on /dev/%s", device) < 0)
+                return tns__error_nomem(err);
+        }
+    }
+    return 0;
+}
+
+/* ---- open files ---- */
+
+/* multipathd watches its paths, udev looks at whatever changes: both let go by themselves. */
+static bool is_bystander(const char *comm)
+{
+    static const char *const names[] = { "multipathd", "systemd-udevd", "(udev-worker)",
+                                         "udevd" };
+
+    for (size_t i = 0; i < TNS_ARRAY_LEN(names); i++) {
+        if (strcmp(comm, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_of_family(const struct family *f, const char *link)
+{
+    if (!tns__starts_with(link, "/dev/"))
+        return false;
+    for (size_t i = 0; i < f->n; i++) {
+        if (strcmp(link + 5, f->dev[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool has_open(struct tns_node *node, const struct family *f, const char *pid)
+{
+    _tns_strv_ char **fds = NULL;
+    _tns_close_ int dir = -1;
+
+    /* a process that ends meanwhile, or a kernel thread: nothing to see */
+    if (tns__sysroot_list(node->sr, &fds, NULL, "/proc/%s/fd", pid) < 0 ||
+        tns__sysroot_openfd(node->sr, O_PATH | O_DIRECTORY, 0, &dir, NULL, "/proc/%s/fd",
+                            pid) < 0)
+        return false;
+    for (char **fd = fds; *fd; fd++) {
+        char link[128];
+        ssize_t len = readlinkat(dir, *fd, link, sizeof(link) - 1);
+
+        if (len <= 0)
+            continue;
+        link[len] = '\0';
+        if (is_of_family(f, link))
+            return true;
+    }
+    return false;
+}
+
+static int find_openers(struct tns_node *node, struct family *f, struct tns_error *err)
+{
+    _tns_strv_ char **pids = NULL;
+    int rc = tns__sysroot_list(node->sr, &pids, err, "/proc");
+
+    if (rc < 0)
+        return rc;
+    for (char **pid = pids; *pid; pid++) {
+        char comm[64] = "?";
+        uint64_t number;
+
+        if (!tns__parse_u64(*pid, &number) || !has_open(node, f, *pid))
+            continue;
+        tns__sysroot_read(node->sr, comm, sizeof(comm), NULL, "/proc/%s/comm", *pid);
+        if (!is_bystander(comm) && tell(f->openers, "process %s (%s)", *pid, comm) < 0)
+            return tns__error_nomem(err);
+    }
+    return 0;
+}
+
+int tns__users_find(struct tns_node *node, const char *dev, const char *spare, json_t **ret,
+                    struct tns_error *err)
+{
+    _tns_json_ json_t *users = tns__json_pack(err, "{s:[], s:[]}", "holders", "openers");
+    _tns_free_ struct family *f = tns__alloc(sizeof(*f));
+    int rc;
+
+    if (!users || !f)
+        return tns__error_nomem(err);
+    f->holders = json_object_get(users, "holders");
+    f->openers = json_object_get(users, "openers");
+    rc = family_add(node, f, dev, err);
+    if (rc == 0)
+        rc = family_grow(node, f, spare, err);
+    if (rc == 0)
+        rc = find_mounts(node, f, err);
+    if (rc == 0)
+        rc = find_swaps(node, f, err);
+    if (rc == 0)
+        rc = find_openers(node, f, err);
+    if (rc < 0)
+        return tns__error_prefix(err, "who uses %s", dev);
+    *ret = TNS_STEAL(users);
+    return 0;
+}
+
+const char *tns__users_first(const json_t *users)
+{
+    const char *holder =
+        json_string_value(json_array_get(json_object_get(users, "holders"), 0));
+
+    return holder ? holder
+                  : json_string_value(json_array_get(json_object_get(users, "openers"), 0));
+}
+
+int tns__users_none(struct tns_node *node, const char *dev, const char *spare, const char *what,
+                    struct tns_error *err)
+{
+    _tns_json_ json_t *users = NULL;
+    const char *first;
+    int rc = tns__users_find(node, dev, spare, &users, err);
+
+    if (rc < 0)
+        return rc;
+    first = tns__users_first(users);
+    if (!first)
+        return 0;
+    return tns__error_set(err, TNS_E_CONFLICT, "%s (%s) is in use on this node by %s", what, dev,
+                          first);
+}

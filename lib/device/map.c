@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* map: from a LUN on the NAS to a link on this node, proven on every path before it is placed. */
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "device/link.h"
+#include "device/lock.h"
+#include "device/purge.h"
+#include "device/verify.h"
+
+/* Work on one volume under its locks. */
+struct mapping {
+    struct tns_node *node;
+    const struct tns_want *want;
+    struct tns__sessions sessions;
+    struct tns__paths paths;
+    struct tns__verdict verdict;
+    unsigned portals_failed;
+    char wwid[TNS__WWID_TEXT];
+    bool has_listed; /* we put the WWID into multipath's list */
+    struct tns__mpmap map;
+};
+
+/* ---- already mapped? ---- */
+
+static int verify_map(struct tns_node *node, const struct tns__link *link,
+                      struct tns__paths *paths, struct tns_error *err)
+{
+    _tns_strv_ char **slaves = NULL;
+    int rc = tns__mpmap_slaves(node, link->dev, &slaves, err);
+
+    if (rc < 0)
+        return rc;
+    for (char **slave = slaves; *slave; slave++) {
+        struct tns__path *path = &paths->p[paths->n];
+
+        if (paths->n == TNS__PATHS_MAX || !tns__is_devname(*slave))
+            return tns__error_set(err, TNS_E_DEVICE, "%s has strange paths", link->target);
+        *path = (struct tns__path){ .err = TNS_ERROR_INIT };
+        snprintf(path->dev, sizeof(path->dev), "%s", *slave);
+        paths->n++;
+    }
+    return 0;
+}
+
+static int verify_size(struct tns_node *node, const struct tns_want *want, const char *dev,
+                       struct tns_error *err)
+{
+    uint64_t size;
+    int rc = tns__dev_size(node, dev, &size, err);
+
+    if (rc < 0 || !want->size_bytes || size == want->size_bytes)
+        return rc;
+    return tns__error_set(err, TNS_E_IDENTITY, "%s has %llu bytes on this node, but %s has %llu",
+                          dev, (unsigned long long)size, want->linkname,
+                          (unsigned long long)want->size_bytes);
+}
+
+static int verify_linked(struct tns_node *node, const struct tns_want *want,
+                         const struct tns__link *link, struct tns_mapped *ret,
+                         struct tns_error *err)
+{
+    struct tns__paths paths = { .n = 0 };
+    struct tns__verdict verdict;
+    int rc;
+
+    if (link->kind == TNS__LINK_MAP) {
+        rc = verify_map(node, link, &paths, err);
+    } else {
+        paths.p[0] = (struct tns__path){ .err = TNS_ERROR_INIT };
+        snprintf(paths.p[0].dev, sizeof(paths.p[0].dev), "%s", link->dev);
+        paths.n = 1;
+        rc = 0;
+    }
+    if (rc == 0)
+        rc = tns__paths_verify(node, want, &paths, &verdict, err);
+    if (rc == 0)
+        rc = verify_size(node, want, link->dev, err);
+    if (rc < 0)
+        return rc;
+    if (verdict.proven == 0 && verdict.trouble.code)
+        return tns__error_copy(err, &verdict.trouble);
+    if (verdict.proven == 0)
+        return tns__error_set(err, TNS_E_DEVICE, "%s has no path left", link->target);
+    tns__mapped_fill(want, &verdict, link->target, 0, ret);
+    ret->already = true;
+    return 0;
+}
+
+int tns__device_verify(struct tns_node *node, const struct tns_want *want, bool *ret_found,
+                       struct tns_mapped *ret, struct tns_error *err)
+{
+    struct tns__link link;
+    int rc;
+
+    if (!tns__is_naa(want->naa))
+        return tns__error_set(err, TNS_E_USAGE, "%s: \"%s\" is not a NAA identifier of type 6",
+                              want->linkname, want->naa);
+    rc = tns__link_read(node, want->storeid, want->linkname, &link, err);
+    if (rc < 0)
+        return rc;
+    if (link.kind == TNS__LINK_NONE || link.kind == TNS__LINK_DEAD) {
+        *ret_found = false;
+        return 0;
+    }
+    rc = verify_linked(node, want, &link, ret, err);
+    if (rc < 0)
+        return rc;
+    *ret_found = true;
+    return 0;
+}
+
+/* ---- paths ---- */
+
+static int no_paths(const struct mapping *m, struct tns_error *err)
+{
+    if (m->verdict.trouble.code)
+        return tns__error_copy(err, &m->verdict.trouble);
+    return tns__error_set(err, TNS_E_NOTFOUND,
+                          "the target %s offers no LUN %u to this node (is the initiator group "
+                          "right?)",
+                          m->want->target_iqn, (unsigned)m->want->lun);
+}
+
+/* What our scan has brought and is not what was wanted goes again at once: it is another volume,
+ * which nobody asked for on this node. */
+static void drop_new(struct mapping *m)
+{
+    for (size_t i = 0; i < m->paths.n; i++) {
+        const struct tns__path *path = &m->paths.p[i];
+        struct tns_error none = TNS_ERROR_INIT;
+
+        if (path->is_new && tns__users_none(m->node, path->dev, NULL, path->dev, &none) == 0)
+            tns__path_delete(m->node, path, &none);
+    }
+}
+
+/* Finds the LUN on every session; leftovers of an earlier owner are cleared once. */
+static int find_paths(struct mapping *m, struct tns_error *err)
+{
+    struct tns__purge purge;
+    int rc;
+
+    for (int attempt = 0;; attempt++) {
+        rc = tns__paths_scan(m->node, &m->sessions, m->want->lun, &m->paths, err);
+        if (rc < 0)
+            return rc;
+        tns__paths_identify(m->node, &m->paths);
+        rc = tns__purge_stale(m->node, m->want, &m->sessions, &m->paths, &purge, err);
+        if (rc < 0)
+            return rc;
+        if (purge.removed == 0 || attempt > 0)
+            break;
+        tns__log(m->node->ctx, LOG_NOTICE, TNS_LOG_DEVICE,
+                 "%s: removed %u stale devices of LUN %u, looking again", m->want->linkname,
+                 purge.removed, (unsigned)m->want->lun);
+    }
+    rc = tns__paths_judge(m->want, &m->paths, &m->verdict, err);
+    if (rc == 0 && m->verdict.proven == 0)
+        rc = no_paths(m, err);
+    if (rc < 0)
+        drop_new(m);
+    return rc;
+}
+
+/* Only what is proven may carry the volume. */
+static void keep_proven(struct tns__paths *paths)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < paths->n; i++) {
+        if (paths->p[i].err.code == 0)
+            paths->p[n++] = paths->p[i];
+    }
+    paths->n = n;
+}
+
+/* The target says the right size; the kernel may still have the one from before a resize. */
+static int settle_size(struct mapping *m, const struct tns__path *path, struct tns_error *err)
+{
+    uint64_t size;
+    int rc = tns__dev_size(m->node, path->dev, &size, err);
+
+    if (rc < 0 || size == m->want->size_bytes)
+        return rc;
+    rc = tns__path_grow(m->node, path, m->want->size_bytes, err);
+    return rc < 0 ? tns__error_prefix(err, "%s", path->dev) : 0;
+}
+
+/* ---- the device above the paths ---- */
+
+/* A slave that was not among our paths must prove itself too. */
+static int verify_slaves(struct mapping *m, struct tns_error *err)
+{
+    struct tns__paths others = { .n = 0 };
+    struct tns__verdict verdict;
+    _tns_strv_ char **slaves = NULL;
+    int rc = tns__mpmap_slaves(m->node, m->map.dev, &slaves, err);
+
+    for (char **slave = slaves; rc == 0 && *slave; slave++) {
+        if (!tns__paths_find(&m->paths, *slave))
+            rc = tns__paths_add_dev(m->node, &others, *slave, err);
+    }
+    if (rc == 0)
+        rc = tns__paths_verify(m->node, m->want, &others, &verdict, err);
+    if (rc < 0)
+        return tns__error_prefix(err, "the multipath map %s holds a path of something else",
+                                 m->map.name);
+    if (slaves && !slaves[0])
+        return tns__error_set(err, TNS_E_DEVICE, "the multipath map %s has no path",
+                              m->map.name);
+    return 0;
+}
+
+static void warn_queueing(struct mapping *m, struct tns_mapped *mapped)
+{
+    if (mapped->warning[0] || !tns__multipathd_queues(m->node, m->map.name))
+        return;
+    snprintf(mapped->warning, sizeof(mapped->warning),
+             "%.100s queues for ever when all paths are gone: set no_path_retry to a number in "
+             "multipath.conf",
+             m->map.name);
+}
+
+static int finish_map(struct mapping *m, struct tns_mapped *ret, struct tns_error *err)
+{
+    struct tns_mapped mapped;
+    char device[512];
+    int rc = tns__mpmap_wait(m->node, &m->paths, m->want->naa, &m->map, err);
+
+    if (rc == 0)
+        rc = verify_slaves(m, err);
+    if (rc == 0)
+        rc = tns__mpmap_grow(m->node, &m->map, m->want->size_bytes, err);
+    if (rc == 0)
+        rc = tns__link_place_map(m->node, m->want, &m->map, device, err);
+    if (rc < 0)
+        return rc;
+    tns__mapped_fill(m->want, &m->verdict, device, m->portals_failed, &mapped);
+    warn_queueing(m, &mapped);
+    *ret = mapped;
+    return 0;
+}
+
+static int finish_disk(struct mapping *m, struct tns_mapped *ret, struct tns_error *err)
+{
+    char device[512];
+    int rc = tns__link_place_disk(m->node, m->want, m->paths.p[0].dev, device, err);
+
+    if (rc < 0)
+        return rc;
+    m->verdict.proven = 1;
+    tns__mapped_fill(m->want, &m->verdict, device, m->portals_failed, ret);
+    return 0;
+}
+
+/* multipathd may have taken the path although the storage does not ask for it: then the map is the
+ * device, and its single path would be a way around it. */
+static int finish(struct mapping *m, struct tns_mapped *ret, struct tns_error *err)
+{
+    bool is_held = false;
+    int rc = 0;
+
+    for (size_t i = 0; i < m->paths.n && rc == 0; i++)
+        rc = settle_size(m, &m->paths.p[i], err);
+    for (size_t i = 0; i < m->paths.n && rc == 0 && !is_held; i++)
+        rc = tns__mpmap_of_path(m->node, m->paths.p[i].dev, m->want->naa, &m->map, &is_held, err);
+    if (rc < 0)
+        return rc;
+    return m->want->multipath || is_held ? finish_map(m, ret, err) : finish_disk(m, ret, err);
+}
+
+/* ---- map ---- */
+
+static int map_prepare(struct mapping *m, struct tns_error *err)
+{
+    const struct tns_want *want = m->want;
+    int rc = 0;
+
+    /* what cannot work shall fail before anything is touched */
+    if (want->multipath)
+        rc = tns__multipathd_check(m->node, err);
+    if (rc == 0)
+        rc = tns__record_write(m->node, want, err);
+    if (rc == 0)
+        rc = tns__sessions_ensure(m->node, want, &m->sessions, &m->portals_failed, err);
+    /* before the scan, so that multipathd takes the paths as they come */
+    if (rc == 0 && want->multipath)
+        rc = tns__wwid_add(m->node, m->wwid, &m->has_listed, err);
+    return rc;
+}
+
+static int map_locked(struct mapping *m, struct tns_mapped *ret, struct tns_error *err)
+{
+    struct tns_error none = TNS_ERROR_INIT;
+    int rc = map_prepare(m, err);
+
+    if (rc == 0)
+        rc = find_paths(m, err);
+    if (rc == 0) {
+        keep_proven(&m->paths);
+        rc = finish(m, ret, err);
+    }
+    if (rc == -TNS_E_IDENTITY)
+        tns__link_remove(m->node, m->want->storeid, m->want->linkname, &none);
+    if (rc < 0 && m->has_listed)
+        tns__wwid_remove(m->node, m->wwid, &none);
+    return rc;
+}
+
+int tns__device_map(struct tns_node *node, const struct tns_want *want, struct tns_mapped *ret,
+                    struct tns_error *err)
+{
+    _tns_free_ struct mapping *m = NULL;
+    _tns_close_ int volume_lock = -1, lun_lock = -1;
+    struct tns_error unproven = TNS_ERROR_INIT;
+    bool found = false;
+    int rc = tns__want_check(want, err);
+
+    if (rc < 0)
+        return rc;
+    /* the usual case costs no lock: it changes nothing */
+    if (tns__device_verify(node, want, &found, ret, &unproven) == 0 && found)
+        return 0;
+
+    m = tns__alloc(sizeof(*m));
+    if (!m)
+        return tns__error_nomem(err);
+    *m = (struct mapping){ .node = node, .want = want, .verdict.trouble = TNS_ERROR_INIT };
+    tns__wwid_of(want->naa, m->wwid);
+    rc = tns__lock_volume(node, want->storeid, want->linkname, &volume_lock, err);
+    if (rc == 0)
+        rc = tns__lock_lun(node, want->target_iqn, want->lun, &lun_lock, err);
+    if (rc == 0)
+        rc = map_locked(m, ret, err);
+    if (rc < 0)
+        return tns__error_prefix(err, "mapping %s", want->linkname);
+    tns__log(node->ctx, LOG_INFO, TNS_LOG_DEVICE, "mapped %s: %s, %u paths", ret->path,
+             ret->device, ret->paths);
+    return 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Leftovers: devices of volumes that were freed elsewhere, and the traces of a storage that goes. */
+#include <string.h>
+#include <syslog.h>
+
+#include "device/locate.h"
+#include "device/lock.h"
+#include "device/record_priv.h"
+#include "device/verify.h"
+
+/* Every path was asked, and every one says that the target has no such LUN any more. */
+static bool is_gone(struct tns_node *node, struct tns__located *at)
+{
+    size_t gone = 0;
+
+    tns__paths_identify(node, &at->paths);
+    for (size_t i = 0; i < at->paths.n; i++)
+        gone += at->paths.p[i].err.code == TNS_E_NOTFOUND;
+    return at->paths.n > 0 && gone == at->paths.n;
+}
+
+static int tidy_known(struct tns_node *node, const struct tns__known *known, bool *ret_removed,
+                      struct tns_error *err)
+{
+    _tns_free_ struct tns__located *at = tns__alloc(sizeof(*at));
+    _tns_close_ int lun_lock = -1;
+    int rc;
+
+    if (!at)
+        return tns__error_nomem(err);
+    rc = tns__lock_lun(node, known->target_iqn, known->lun, &lun_lock, err);
+    if (rc == 0)
+        rc = tns__locate(node, known, at, err);
+    if (rc < 0 || !is_gone(node, at))
+        return rc;
+    rc = tns__remove_located(node, known, at, err);
+    if (rc == 0)
+        rc = tns__record_remove(node, known->storeid, known->linkname, err);
+    *ret_removed = rc == 0;
+    return rc;
+}
+
+static int tidy_one(struct tns_node *node, const char *storeid, const char *linkname,
+                    bool *ret_removed, struct tns_error *err)
+{
+    const struct tns_want want = { .storeid = storeid, .linkname = linkname };
+    struct tns_record record = { .memory = NULL };
+    struct tns__known known;
+    _tns_close_ int volume_lock = -1;
+    int rc = tns__lock_volume(node, storeid, linkname, &volume_lock, err);
+
+    if (rc == 0)
+        rc = tns__known_make(node, &want, &record, &known, err);
+    if (rc == 0 && known.target_iqn && known.naa[0])
+        rc = tidy_known(node, &known, ret_removed, err);
+    tns__record_clear(&record);
+    return rc;
+}
+
+int tns__device_tidy(struct tns_node *node, const char *storeid, unsigned *ret_removed,
+                     struct tns_error *err)
+{
+    _tns_strv_ char **names = NULL;
+    unsigned removed = 0;
+    int rc = tns__record_names(node, storeid, &names, err);
+
+    if (rc < 0)
+        return rc;
+    for (char **name = names; *name; name++) {
+        struct tns_error mine = TNS_ERROR_INIT;
+        bool is_removed = false;
+
+        rc = tns__ctx_check(node->ctx, "tidying up", err);
+        if (rc < 0)
+            return rc;
+        /* one that is in use, or that cannot be told, stays and is told about */
+        if (tidy_one(node, storeid, *name, &is_removed, &mine) < 0)
+            tns__log(node->ctx, LOG_WARNING, TNS_LOG_DEVICE, "%s/%s is left over: %s", storeid,
+                     *name, mine.text);
+        removed += is_removed;
+    }
+    *ret_removed = removed;
+    return 0;
+}
+
+/* A volume that is still mapped keeps its record: without it nobody could unmap it properly. */
+static int forget_one(struct tns_node *node, const char *storeid, const char *linkname,
+                      struct tns_error *err)
+{
+    struct tns__link link;
+    int rc = tns__link_read(node, storeid, linkname, &link, err);
+
+    if (rc < 0 || link.kind == TNS__LINK_MAP || link.kind == TNS__LINK_DISK)
+        return rc;
+    rc = tns__link_remove(node, storeid, linkname, err);
+    return rc < 0 ? rc : tns__record_remove(node, storeid, linkname, err);
+}
+
+static int forget_notes(struct tns_node *node, const char *storeid, struct tns_error *err)
+{
+    _tns_strv_ char **names = NULL;
+    int rc = 0;
+
+    if (tns__sysroot_list(node->sr, &names, NULL, "%s/qemu/%s", tns__run_dir(node), storeid) < 0)
+        return 0;
+    for (char **name = names; *name && rc == 0; name++)
+        rc = tns__sysroot_unlink(node->sr, err, "%s/qemu/%s/%s", tns__run_dir(node), storeid,
+                                 *name);
+    return rc;
+}
+
+int tns__record_remove_all(struct tns_node *node, const char *storeid, struct tns_error *err)
+{
+    _tns_strv_ char **names = NULL;
+    int rc = tns__record_names(node, storeid, &names, err);
+
+    for (char **name = names; rc == 0 && *name; name++)
+        rc = forget_one(node, storeid, *name, err);
+    return rc < 0 ? rc : forget_notes(node, storeid, err);
+}
