@@ -46,9 +46,10 @@ static int enter(struct tns_session *s, const struct tns_endpoint *ep,
                  bool *ret_standby, struct tns_error *err)
 {
     _tns_rpc_ struct tns_rpc *rpc = NULL;
+    bool login = memo->dialect != TNS_DIALECT_REST;
     int rc = open_dialect(s, ep, memo->dialect, &rpc, err);
 
-    if (!rc && memo->dialect != TNS_DIALECT_REST)
+    if (!rc && login)
         rc = tns__login(s, ep, rpc, memo, ret_standby, err);
     if (!rc)
         rc = ask_caps(rpc, ret_caps, err);
@@ -67,12 +68,26 @@ static bool may_be_another_dialect(const struct tns_session *s, const struct tns
             why->code == TNS_E_UNSUPPORTED || why->code == TNS_E_NOTFOUND);
 }
 
+/* A node that may not log in now does not connect either. */
+static int room_first(struct tns_session *s, const struct tns_endpoint *ep,
+                      struct tns_error *err)
+{
+    struct tns_memo known = { .dialect = TNS_DIALECT_UNKNOWN };
+
+    tns__memo_read(s->dirfd, ep, &known);
+    if (s->conf.transport == TNS_TRANSPORT_REST || known.dialect == TNS_DIALECT_REST)
+        return 0;
+    return tns__login_room(s, ep, &known, err);
+}
+
 static int enter_probed(struct tns_session *s, const struct tns_endpoint *ep, bool fresh,
                         struct tns_memo *memo, struct tns_rpc **ret, struct tns_caps *ret_caps,
                         bool *ret_standby, struct tns_error *err)
 {
-    int rc = tns__probe(s, ep, fresh, memo, err);
+    int rc = room_first(s, ep, err);
 
+    if (!rc)
+        rc = tns__probe(s, ep, fresh, memo, err);
     return rc ? rc : enter(s, ep, memo, ret, ret_caps, ret_standby, err);
 }
 

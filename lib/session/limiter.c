@@ -99,9 +99,9 @@ static void occupy(struct window *w, struct tns_login_slot *slot, uint64_t until
     }
 }
 
-/* One look into the file: takes the places (0), or tells when to look again. */
-static int try_take(const struct tns_ctx *ctx, struct tns_login_slot *slot, uint64_t *ret_at,
-                    struct tns_error *err)
+/* One look into the file: when there is room, and the places themselves if they are wanted. */
+static int look(const struct tns_ctx *ctx, struct tns_login_slot *slot, bool take,
+                uint64_t *ret_at, struct tns_error *err)
 {
     _tns_close_ int fd = -1;
     struct window w;
@@ -114,7 +114,7 @@ static int try_take(const struct tns_ctx *ctx, struct tns_login_slot *slot, uint
         return rc;
     now = tns__now_ns();
     *ret_at = free_at(&w, slot->max, slot->cost, now);
-    if (*ret_at > now)
+    if (*ret_at > now || !take)
         return 0;
     occupy(&w, slot, now + TNS_MS(slot->window_ms) + TNS_MS(LOGIN_LONGEST_MS));
     return store(fd, &w, err);
@@ -132,24 +132,23 @@ static int busy(uint64_t wait_ms, struct tns_error *err)
     return rc;
 }
 
-int tns__limiter_take(const struct tns_ctx *ctx, struct tns_login_slot *slot,
-                      struct tns_error *err)
+static int wait_for_room(const struct tns_ctx *ctx, struct tns_login_slot *slot, bool take,
+                         struct tns_error *err)
 {
     if (slot->max > PLACES)
         slot->max = PLACES;
     if (slot->cost > slot->max)
         return tns__error_set(err, TNS_E_CONFIG, "login_max: must be at least %u", slot->cost);
     for (;;) {
-        uint64_t at = 0, wait_ms;
+        uint64_t at = 0, now, wait_ms;
         int rc;
 
         slot->id = 0;
-        rc = try_take(ctx, slot, &at, err);
-        if (rc || slot->id)
+        rc = look(ctx, slot, take, &at, err);
+        now = tns__now_ns();
+        if (rc || slot->id || (!take && at <= now))
             return rc;
-        wait_ms = (at - tns__now_ns()) / TNS_MS(1) + 1;
-        if (at <= tns__now_ns())
-            wait_ms = 1;
+        wait_ms = at > now ? (at - now) / TNS_MS(1) + 1 : 1;
         if (wait_ms >= (uint64_t)tns__ctx_left_ms(ctx))
             return busy(wait_ms, err);
         tns__log(ctx, 6, "session", "waiting %u ms for a login", (unsigned)wait_ms);
@@ -158,6 +157,18 @@ int tns__limiter_take(const struct tns_ctx *ctx, struct tns_login_slot *slot,
         if (rc)
             return rc;
     }
+}
+
+int tns__limiter_room(const struct tns_ctx *ctx, struct tns_login_slot *slot,
+                      struct tns_error *err)
+{
+    return wait_for_room(ctx, slot, false, err);
+}
+
+int tns__limiter_take(const struct tns_ctx *ctx, struct tns_login_slot *slot,
+                      struct tns_error *err)
+{
+    return wait_for_room(ctx, slot, true, err);
 }
 
 /* Changes the file on behalf of a login that is over; nothing to be done when that fails. */

@@ -101,10 +101,9 @@ static int judge_bool(const json_t *answer, const char *host, enum verdict *ret,
     return tns__error_set(err, TNS_E_PROTOCOL, "%s answers a login with no boolean", host);
 }
 
-static bool wants_scram(const struct tns_session *s, const struct tns_rpc *rpc,
-                        const struct tns_memo *memo)
+static bool wants_scram(const struct tns_session *s, const struct tns_memo *memo)
 {
-    return s->conf.user && rpc->dialect == TNS_DIALECT_JSONRPC && memo->api >= 2600;
+    return s->conf.user && memo->dialect == TNS_DIALECT_JSONRPC && memo->api >= 2600;
 }
 
 static int attempt(struct tns_session *s, const struct tns_endpoint *ep, struct tns_rpc *rpc,
@@ -114,7 +113,7 @@ static int attempt(struct tns_session *s, const struct tns_endpoint *ep, struct 
     bool words = s->conf.user && rpc->dialect == TNS_DIALECT_JSONRPC;
     int rc;
 
-    if (wants_scram(s, rpc, memo))
+    if (wants_scram(s, memo))
         rc = tns__scram_login(s, rpc, &answer, err);
     else
         rc = call_plain(s, rpc, words ? "auth.login_ex" : "auth.login_with_api_key", words,
@@ -142,8 +141,8 @@ static int explain(struct tns_login_slot *slot, const char *host, struct tns_err
     return tns__error_prefix(err, "login at %s", host);
 }
 
-static int open_slot(struct tns_session *s, const struct tns_endpoint *ep, unsigned cost,
-                     struct tns_login_slot *ret, struct tns_error *err)
+static int open_slot(struct tns_session *s, const struct tns_endpoint *ep,
+                     const struct tns_memo *memo, struct tns_login_slot *ret, struct tns_error *err)
 {
     char addr[64], text[80], hex[17];
     int rc = tns__resolve(&s->ctx, ep->host, ep->port, ep->prefer_ipv4, addr, err);
@@ -157,9 +156,18 @@ static int open_slot(struct tns_session *s, const struct tns_endpoint *ep, unsig
     *ret = (struct tns_login_slot){ .dirfd = s->dirfd,
                                     .max = s->conf.login_max,
                                     .window_ms = s->conf.login_window_ms,
-                                    .cost = cost };
+                                    .cost = wants_scram(s, memo) ? 2 : 1 };
     tns__fmt(ret->name, sizeof ret->name, "logins-%s", hex);
     return 0;
+}
+
+int tns__login_room(struct tns_session *s, const struct tns_endpoint *ep,
+                    const struct tns_memo *memo, struct tns_error *err)
+{
+    struct tns_login_slot slot;
+    int rc = open_slot(s, ep, memo, &slot, err);
+
+    return rc ? rc : tns__limiter_room(&s->ctx, &slot, err);
 }
 
 int tns__login(struct tns_session *s, const struct tns_endpoint *ep, struct tns_rpc *rpc,
@@ -168,7 +176,7 @@ int tns__login(struct tns_session *s, const struct tns_endpoint *ep, struct tns_
     struct tns_error why = TNS_ERROR_INIT;
     enum verdict verdict = VERDICT_IN;
     struct tns_login_slot slot;
-    int rc = open_slot(s, ep, wants_scram(s, rpc, memo) ? 2 : 1, &slot, err);
+    int rc = open_slot(s, ep, memo, &slot, err);
 
     if (!rc)
         rc = tns__limiter_take(&s->ctx, &slot, err);

@@ -148,6 +148,9 @@ int tns__probe(struct tns_session *s, const struct tns_endpoint *ep, bool fresh,
     /* A host whose websocket was found closed to us, while REST answers. */
     if (known && !fresh && old.dialect == TNS_DIALECT_REST && now.api < 2600)
         now.dialect = TNS_DIALECT_REST;
+    /* No list of versions may also be no such NAS: that is remembered after the login. */
+    else if (now.dialect == TNS_DIALECT_JSONRPC)
+        tns__memo_write(s->dirfd, ep, &now);
     *ret = now;
     return 0;
 }

@@ -16,8 +16,8 @@
 #define GS2_HEADER "n,,"
 #define GS2_BASE64 "biws"
 
-/* The limits of the NAS's own clients. */
-#define ITERATIONS_MIN 50000u
+/* The least that RFC 5802 allows (the secret is random, not a password), the most that a NAS takes. */
+#define ITERATIONS_MIN 4096u
 #define ITERATIONS_MAX 5000000u
 #define SALT_MAX 256
 #define NONCE_TEXT_MAX 256

@@ -99,7 +99,11 @@ struct tns_login_slot {
     uint64_t id;
 };
 
-/* Waits for room within the deadline; TNS_E_BUSY with retry_after_ms when there will be none. */
+/* Waits for room within the deadline; TNS_E_BUSY with retry_after_ms when there will be none. Asked
+ * before connecting, so that a full window costs the NAS nothing, ... */
+int tns__limiter_room(const struct tns_ctx *ctx, struct tns_login_slot *slot,
+                      struct tns_error *err);
+/* ... and taken right before the login. */
 int tns__limiter_take(const struct tns_ctx *ctx, struct tns_login_slot *slot,
                       struct tns_error *err);
 /* The login was answered: its place is kept for a window from now on. */
@@ -132,6 +136,9 @@ struct tns_session {
 int tns__probe(struct tns_session *s, const struct tns_endpoint *ep, bool fresh,
                struct tns_memo *ret, struct tns_error *err);
 
+/* login.c: waits until this node may log in there. */
+int tns__login_room(struct tns_session *s, const struct tns_endpoint *ep,
+                    const struct tns_memo *memo, struct tns_error *err);
 /* login.c: one login on an open connection. *ret_standby: this controller is not the active one. */
 int tns__login(struct tns_session *s, const struct tns_endpoint *ep, struct tns_rpc *rpc,
                const struct tns_memo *memo, bool *ret_standby, struct tns_error *err);

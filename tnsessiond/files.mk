@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+# These tests run the real program.
+$(O)/t/session/test_session_holder: | $(O)/bin/tnsessiond
