@@ -190,17 +190,18 @@ sub rollback ($call) {
 # Shared with zfs.resource.snapshot.rollback, whose errors differ.
 sub rollback_to ($world, $id, $options) {
     my $zfs = $world->zfs;
-    my %how = (
-        recursive => $options->{recursive} || $options->{recursive_rollback},
-        clones    => $options->{recursive_clones},
-    );
-    my $resized;
-    if (!eval { $resized = $zfs->rollback($id, %how); 1 }) {
-        my $refusal = TNSim::Model::Refusal->caught($@) or die $@;
-        _rollback_refused($world, $id, $refusal);
+    my %how = (recursive => $options->{recursive}, clones => $options->{recursive_clones});
+    my ($dataset, $leaf) = split /\@/, $id, 2;
+    my @all = $options->{recursive_rollback} && $zfs->find($dataset)
+        ? $zfs->subtree($dataset) : ($dataset);
+    for my $name (@all) {
+        my $resized;
+        if (!eval { $resized = $zfs->rollback("$name\@$leaf", %how); 1 }) {
+            my $refusal = TNSim::Model::Refusal->caught($@) or die $@;
+            _rollback_refused($world, "$name\@$leaf", $refusal);
+        }
+        $world->iscsi->resized($name) if $resized && !$world->knob('stale_size');
     }
-    my $dataset = $id =~ s/\@.*//r;
-    $world->iscsi->resized($dataset) if $resized && !$world->knob('stale_size');
     return;
 }
 

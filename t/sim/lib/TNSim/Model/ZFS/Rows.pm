@@ -140,16 +140,16 @@ sub _user ($self, $ds, $row, $with_user) {
     my $zfs     = $self->{zfs};
     my $values  = $zfs->user_values($ds);
     my $flatten = $zfs->is_on('inherited_shown_local');
+    my $inside  = $zfs->is_on('comments_in_user_properties');
     my %user;
     for my $key (keys %$values) {
         my ($raw, $source, $from) = @{ $values->{$key} };
         ($source, $from) = ('LOCAL', undef) if $flatten;
         my $entry = _entry($raw, $raw, $raw, $source, $from);
         my $own   = $OWN{$key};
-        if (!defined $own) { $user{$key} = $entry; next }
-        $row->{$own} = $entry;
-        $user{$own} = $entry
-            if $own eq 'comments' && $zfs->is_on('comments_in_user_properties');
+        if    (!defined $own) { $user{$key} = $entry }
+        elsif ($inside)       { $user{$own} = $entry }
+        else                  { $row->{$own} = $entry }
     }
     $row->{user_properties} = \%user if $with_user;
     return;
