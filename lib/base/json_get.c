@@ -173,8 +173,9 @@ json_t *tns__json_pack(struct tns_error *err, const char *fmt, ...)
     errno = 0;
     value = json_vpack_ex(&fault, 0, fmt, ap);
     va_end(ap);
-    if (value)
+    if (value && errno != ENOMEM)
         return value;
+    json_decref(value);
 
     if (json_pack_ran_out(&fault))
         tns__error_nomem(err);

@@ -152,8 +152,10 @@ int tns__json_parse(const char *text, size_t len, const struct tns_json_limits *
 
     errno = 0;
     value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
-    if (!value && json_ran_out())
+    if (json_ran_out()) {
+        json_decref(value);
         return tns__error_nomem(err);
+    }
     if (!value)
         return json_syntax_error(&fault, err);
 

@@ -354,6 +354,24 @@ START_TEST(test_optional_members_may_be_absent_or_null_but_not_of_another_type)
 }
 END_TEST
 
+/* Long enough for arrays and hash tables to grow, where jansson 2.14 drops what it has no room for. */
+static json_t *wide_value(struct tns_error *err)
+{
+    _tns_json_ json_t *value = tns__json_pack(err, "{s:s,s:[i,f,b,n],s:{s:s}}", "a", "text",
+                                              "list", 1, 2.5, 1, "o", "k", "v");
+    char key[16];
+
+    for (int i = 0; value && i < 70; i++) {
+        snprintf(key, sizeof(key), "key%d", i);
+        if (json_object_set_new(value, key, json_integer(i)) < 0 ||
+            json_array_append_new(json_object_get(value, "list"), json_string(key)) < 0) {
+            tns__error_nomem(err);
+            return NULL;
+        }
+    }
+    return TNS_STEAL(value);
+}
+
 static int sweep_round_trip(void *user, struct tns_error *err)
 {
     _tns_json_ json_t *value = NULL, *again = NULL;
@@ -377,7 +395,7 @@ static int sweep_round_trip(void *user, struct tns_error *err)
 
 START_TEST(test_allocation_sweep_over_pack_dump_and_parse)
 {
-    ck_assert_uint_gt(tst_alloc_sweep(sweep_round_trip, NULL, NULL), 20);
+    ck_assert_uint_gt(tst_alloc_sweep(sweep_round_trip, NULL, NULL), 300);
 }
 END_TEST
 
