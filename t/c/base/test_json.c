@@ -380,8 +380,7 @@ static int sweep_round_trip(void *user, struct tns_error *err)
     int rc;
 
     (void)user;
-    value = tns__json_pack(err, "{s:s,s:[i,f,b,n],s:{s:s}}", "a", "text", "list", 1, 2.5, 1,
-                           "o", "k", "v");
+    value = wide_value(err);
     if (!value)
         return -err->code;
     text = tns__json_dump(value, &len);
