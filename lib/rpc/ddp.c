@@ -12,16 +12,17 @@
 /* Several validation errors: EAGAIN and this type; a single one carries its own errno. */
 #define DDP_VALIDATION "VALIDATION"
 
-static json_t *ddp_encode(uint64_t id, const char *method, json_t *params, struct tns_error *err)
+static json_t *ddp_encode(uint64_t id, const char *method, json_t *params,
+                          struct tns_error *err)
 {
     char spelled[24];
 
     snprintf(spelled, sizeof(spelled), "%llu", (unsigned long long)id);
     if (params)
-        return tns__json_pack(err, "{s:s,s:s,s:s,s:O}", "id", spelled, "msg", "method", "method",
-                              method, "params", params);
-    return tns__json_pack(err, "{s:s,s:s,s:s,s:[]}", "id", spelled, "msg", "method", "method",
-                          method, "params");
+        return tns__json_pack(err, "{s:s,s:s,s:s,s:O}", "id", spelled, "msg", "method",
+                              "method", method, "params", params);
+    return tns__json_pack(err, "{s:s,s:s,s:s,s:[]}", "id", spelled, "msg", "method",
+                          "method", method, "params");
 }
 
 static bool ddp_is_event(const char *msg)
@@ -88,7 +89,8 @@ static int ddp_answer(const json_t *message, bool *ret_done, struct tns_error *e
 
 int tns__ddp_handshake(struct tns_ctx *ctx, struct tns_io *io, struct tns_error *err)
 {
-    static const char hello[] = "{\"msg\":\"connect\",\"version\":\"1\",\"support\":[\"1\"]}";
+    static const char hello[] =
+        "{\"msg\":\"connect\",\"version\":\"1\",\"support\":[\"1\"]}";
     bool done = false;
     int rc = io->ops->send(io, hello, sizeof(hello) - 1, err);
 
@@ -111,8 +113,8 @@ int tns__ddp_handshake(struct tns_ctx *ctx, struct tns_io *io, struct tns_error 
     return rc;
 }
 
-int tns__rpc_ddp_open(struct tns_ctx *ctx, const struct tns_endpoint *ep, struct tns_rpc **ret,
-                      struct tns_error *err)
+int tns__rpc_ddp_open(struct tns_ctx *ctx, const struct tns_endpoint *ep,
+                      struct tns_rpc **ret, struct tns_error *err)
 {
     struct tns_io *io;
     int rc = tns__io_ws_open(ctx, ep, "/websocket", &io, err);

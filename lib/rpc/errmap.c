@@ -122,7 +122,8 @@ static int errno_inside(const json_t *extra, int outside)
 
     if (outside != EINVAL && outside != EAGAIN)
         return outside;
-    json_array_foreach (extra, i, item) {
+    json_array_foreach(extra, i, item)
+    {
         int inside = (int)json_integer_value(json_array_get(item, 2));
 
         if (inside == ENOENT && json_is_null(json_array_get(item, 0)))
@@ -166,7 +167,8 @@ static void spell_reason(const char *text, char *ret, size_t cap)
         size_t n = strcspn(line, "\n");
 
         if (n > 0)
-            len += (size_t)snprintf(ret + len, cap - len, "%s%.*s", len ? "; " : "", (int)n, line);
+            len += (size_t)snprintf(ret + len, cap - len, "%s%.*s", len ? "; " : "", (int)n,
+                                    line);
         text = line + n + strspn(line + n, "\n");
     }
 }
@@ -184,7 +186,8 @@ void tns__errmap_middleware(struct tns_error *err, const char *method, int remot
     spell_reason(text, spelled, sizeof(spelled));
     tns__error_set(err, row->code, "%s: %s", method, spelled);
     snprintf(err->op, sizeof(err->op), "%s", method);
-    err->remote_code = row->remote_errno == ETOOMANYREFS ? TNS_REMOTE_TOO_MANY : remote_code;
+    err->remote_code =
+        row->remote_errno == ETOOMANYREFS ? TNS_REMOTE_TOO_MANY : remote_code;
     err->remote_errno = inside;
     err->flags |= row->flags;
     err->retry_after_ms = row->retry_after_ms;
@@ -200,8 +203,10 @@ static json_t *rest_extra(const json_t *body)
     json_t *list, *item;
     size_t i;
 
-    json_object_foreach ((json_t *)(uintptr_t)body, attribute, list) {
-        json_array_foreach (list, i, item) {
+    json_object_foreach((json_t *)(uintptr_t)body, attribute, list)
+    {
+        json_array_foreach(list, i, item)
+        {
             bool none = strcmp(attribute, "null") == 0;
             json_t *row = json_pack("[s?,o?,o?]", none ? NULL : attribute,
                                     json_incref(json_object_get(item, "message")),
@@ -221,7 +226,8 @@ static void rest_reason(const json_t *extra, char *ret, size_t cap)
     size_t i, len = 0;
 
     ret[0] = '\0';
-    json_array_foreach (extra, i, row) {
+    json_array_foreach(extra, i, row)
+    {
         const char *attribute = json_string_value(json_array_get(row, 0));
         const char *text = json_string_value(json_array_get(row, 1));
 
@@ -242,18 +248,19 @@ static void rest_validation(struct tns_error *err, const char *method, const jso
 }
 
 /* Statuses that say all there is to say. */
-static bool rest_by_status(struct tns_error *err, const char *method, int status, const char *verb,
-                           const char *message)
+static bool rest_by_status(struct tns_error *err, const char *method, int status,
+                           const char *verb, const char *message)
 {
     switch (status) {
     case 401:
         tns__error_set(err, TNS_E_AUTH, "%s: the NAS does not accept the API key", method);
         return true;
     case 403:
-        tns__error_set(err, TNS_E_PERMISSION,
-                       "%s: the API key may not do this over REST, which from 24.04 is for full "
-                       "administrators only",
-                       method);
+        tns__error_set(
+            err, TNS_E_PERMISSION,
+            "%s: the API key may not do this over REST, which from 24.04 is for full "
+            "administrators only",
+            method);
         return true;
     case 404:
         if (message && strcmp(verb, "GET") == 0)
@@ -264,7 +271,8 @@ static bool rest_by_status(struct tns_error *err, const char *method, int status
                            method);
         return true;
     case 405:
-        tns__error_set(err, TNS_E_UNSUPPORTED, "%s: the NAS has no such call over REST", method);
+        tns__error_set(err, TNS_E_UNSUPPORTED, "%s: the NAS has no such call over REST",
+                       method);
         return true;
     case 400:
         tns__error_set(err, TNS_E_USAGE, "%s: the NAS refuses the request: %s", method,
@@ -275,8 +283,8 @@ static bool rest_by_status(struct tns_error *err, const char *method, int status
     }
 }
 
-void tns__errmap_rest(struct tns_error *err, const char *method, int status, const char *verb,
-                      const json_t *body)
+void tns__errmap_rest(struct tns_error *err, const char *method, int status,
+                      const char *verb, const json_t *body)
 {
     const char *message = json_string_value(json_object_get(body, "message"));
     const json_t *number = json_object_get(body, "errno");
@@ -285,14 +293,15 @@ void tns__errmap_rest(struct tns_error *err, const char *method, int status, con
         return;
     if (!rest_by_status(err, method, status, verb, message)) {
         if (message && json_is_integer(number))
-            tns__errmap_middleware(err, method, -32001, (int)json_integer_value(number), message,
-                                   NULL);
+            tns__errmap_middleware(err, method, -32001, (int)json_integer_value(number),
+                                   message, NULL);
         else if (message)
             tns__errmap_middleware(err, method, -32001, EINVAL, message, NULL);
         else if (status == 422 && json_is_object(body))
             rest_validation(err, method, body);
         else
-            tns__error_set(err, TNS_E_SERVER, "%s: the NAS answered with HTTP %d", method, status);
+            tns__error_set(err, TNS_E_SERVER, "%s: the NAS answered with HTTP %d", method,
+                           status);
     }
     snprintf(err->op, sizeof(err->op), "%s", method);
     err->remote_code = status;

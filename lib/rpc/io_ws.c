@@ -14,7 +14,8 @@ static struct tns_ws *ws_of(const struct tns_io *io)
     return ((const struct io_ws *)(const void *)io)->ws;
 }
 
-static int io_ws_send(struct tns_io *io, const char *text, size_t len, struct tns_error *err)
+static int io_ws_send(struct tns_io *io, const char *text, size_t len,
+                      struct tns_error *err)
 {
     return tns__ws_send(ws_of(io), text, len, err);
 }

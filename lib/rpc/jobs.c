@@ -29,9 +29,9 @@ static void job_failed(struct tns_call *call, const json_t *job)
     const json_t *info = json_object_get(job, "exc_info");
     const char *type = json_string_value(json_object_get(info, "type"));
     const char *text = json_string_value(json_object_get(job, "error"));
-    bool validation = type && (strcmp(type, "VALIDATION") == 0 ||
-                               strcmp(type, "ValidationErrors") == 0 ||
-                               strcmp(type, "InstanceNotFound") == 0);
+    bool validation =
+        type && (strcmp(type, "VALIDATION") == 0 || strcmp(type, "ValidationErrors") == 0 ||
+                 strcmp(type, "InstanceNotFound") == 0);
 
     tns__errmap_middleware(&call->error, call->method, validation ? -32602 : -32001,
                            (int)json_integer_value(json_object_get(info, "errno")), text,
@@ -58,9 +58,8 @@ static json_t *job_find(json_t *jobs, int64_t job_id)
     json_t *job;
     size_t i;
 
-    json_array_foreach (jobs, i, job)
-        if (json_integer_value(json_object_get(job, "id")) == job_id)
-            return job;
+    json_array_foreach(jobs, i, job) if (json_integer_value(json_object_get(job, "id")) ==
+                                         job_id) return job;
     return NULL;
 }
 

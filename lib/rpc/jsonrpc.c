@@ -10,8 +10,8 @@ static json_t *jsonrpc_encode(uint64_t id, const char *method, json_t *params,
                               struct tns_error *err)
 {
     if (params)
-        return tns__json_pack(err, "{s:s,s:I,s:s,s:O}", "jsonrpc", "2.0", "id", (json_int_t)id,
-                              "method", method, "params", params);
+        return tns__json_pack(err, "{s:s,s:I,s:s,s:O}", "jsonrpc", "2.0", "id",
+                              (json_int_t)id, "method", method, "params", params);
     return tns__json_pack(err, "{s:s,s:I,s:s,s:[]}", "jsonrpc", "2.0", "id", (json_int_t)id,
                           "method", method, "params");
 }
@@ -49,9 +49,11 @@ static void jsonrpc_explain(const json_t *error, const char *method, struct tns_
     const char *message = json_string_value(json_object_get(error, "message"));
     const char *reason = json_string_value(json_object_get(data, "reason"));
 
-    tns__errmap_middleware(err, method, (int)json_integer_value(json_object_get(error, "code")),
+    tns__errmap_middleware(err, method,
+                           (int)json_integer_value(json_object_get(error, "code")),
                            (int)json_integer_value(json_object_get(data, "error")),
-                           reason && *reason ? reason : message, json_object_get(data, "extra"));
+                           reason && *reason ? reason : message,
+                           json_object_get(data, "extra"));
 }
 
 const struct tns_codec tns__codec_jsonrpc = {

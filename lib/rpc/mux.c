@@ -20,7 +20,7 @@
 #define MUX_BUSY_MS 40
 
 enum state {
-    WAITING,  /* to be sent as soon as there is room, not before at_ns */
+    WAITING, /* to be sent as soon as there is room, not before at_ns */
     IN_FLIGHT,
     FINISHED, /* result or error are in the call                       */
 };
@@ -125,14 +125,15 @@ static int mux_check_private(const struct mux *mux, const struct tns_call *call,
 {
     if (mux->io->private || !(call->flags & (TNS_CALL_SECRET | TNS_CALL_AUTH)))
         return 0;
-    return tns__error_set(err, TNS_E_CONFIG,
-                          "%s: a key or password is never sent without TLS, and the NAS revokes a "
-                          "key that arrives so: use the scheme https or wss",
-                          call->method);
+    return tns__error_set(
+        err, TNS_E_CONFIG,
+        "%s: a key or password is never sent without TLS, and the NAS revokes a "
+        "key that arrives so: use the scheme https or wss",
+        call->method);
 }
 
-static int mux_spell(struct mux *mux, const struct entry *e, char **ret_text, size_t *ret_len,
-                     struct tns_error *err)
+static int mux_spell(struct mux *mux, const struct entry *e, char **ret_text,
+                     size_t *ret_len, struct tns_error *err)
 {
     _tns_json_ json_t *query = NULL;
     _tns_json_ json_t *message = NULL;
@@ -288,8 +289,8 @@ static void entry_take(struct mux *mux, struct entry *e, const struct tns_frame 
     } else if (frame->result) {
         entry_take_result(e, frame->result);
     } else {
-        tns__error_set(&local, TNS_E_PROTOCOL, "%s: the answer has neither result nor error",
-                       e->call->method);
+        tns__error_set(&local, TNS_E_PROTOCOL,
+                       "%s: the answer has neither result nor error", e->call->method);
         entry_fail(e, &local);
     }
 }
@@ -314,7 +315,8 @@ static int mux_refused(const struct mux *mux, const json_t *error, struct tns_er
     struct tns_error local = TNS_ERROR_INIT;
 
     mux->codec->explain(error, "a request", &local);
-    return tns__error_set(err, TNS_E_PROTOCOL, "the NAS could not read a request: %s", local.text);
+    return tns__error_set(err, TNS_E_PROTOCOL, "the NAS could not read a request: %s",
+                          local.text);
 }
 
 static int mux_take(struct mux *mux, const char *text, size_t len, struct tns_error *err)
@@ -369,7 +371,8 @@ static int mux_patience(uint64_t until_ns, uint64_t next_ns)
     return end > now ? (int)((end - now + 999999) / 1000000) : 0;
 }
 
-static int mux_step(struct mux *mux, uint64_t until_ns, bool *ret_idle, struct tns_error *err)
+static int mux_step(struct mux *mux, uint64_t until_ns, bool *ret_idle,
+                    struct tns_error *err)
 {
     _tns_free_ char *text = NULL;
     uint64_t next_ns;
@@ -391,7 +394,8 @@ static int mux_step(struct mux *mux, uint64_t until_ns, bool *ret_idle, struct t
 static int mux_usable(const struct mux *mux, struct tns_error *err)
 {
     if (mux->owner_pid != getpid())
-        return tns__error_set(err, TNS_E_FORKED, "the connection belongs to another process");
+        return tns__error_set(err, TNS_E_FORKED,
+                              "the connection belongs to another process");
     return mux->broken.code ? tns__error_copy(err, &mux->broken) : 0;
 }
 
@@ -476,7 +480,8 @@ static int mux_wait_all(struct mux *mux, size_t n, struct tns_error *err)
     return 0;
 }
 
-static int mux_calls(struct tns_rpc *rpc, struct tns_call *calls, size_t n, struct tns_error *err)
+static int mux_calls(struct tns_rpc *rpc, struct tns_call *calls, size_t n,
+                     struct tns_error *err)
 {
     struct mux *mux = mux_of(rpc);
     struct tns_error local = TNS_ERROR_INIT;

@@ -25,9 +25,10 @@ static int rest_check_gateway(const struct tns_http_response *res, struct tns_er
     int rc;
 
     if (res->status >= 300 && res->status < 400)
-        return tns__error_set(err, TNS_E_TRANSPORT,
-                              "the NAS answered with a redirect (HTTP %d), which is never followed",
-                              res->status);
+        return tns__error_set(
+            err, TNS_E_TRANSPORT,
+            "the NAS answered with a redirect (HTTP %d), which is never followed",
+            res->status);
     if (res->status != 502 && res->status != 503 && res->status != 504)
         return 0;
     rc = tns__error_set(err, res->status == 504 ? TNS_E_TIMEOUT : TNS_E_TRANSPORT,
@@ -38,7 +39,8 @@ static int rest_check_gateway(const struct tns_http_response *res, struct tns_er
 }
 
 /* A text that is no JSON is what a proxy, or a refusal, says. */
-static int rest_parse(const struct tns_http_response *res, json_t **ret, struct tns_error *err)
+static int rest_parse(const struct tns_http_response *res, json_t **ret,
+                      struct tns_error *err)
 {
     struct tns_error local = TNS_ERROR_INIT;
     int rc;
@@ -135,7 +137,8 @@ static int rest_ask(struct rest *rest, const char *method, const json_t *params,
     if (rc == 0 && status != 200)
         tns__errmap_rest(&call->error, method, status, route.verb, body);
     else if (rc == 0 && route.filter)
-        tns__filter_apply(TNS_STEAL(body), route.filters, route.options, ret_value, &call->error);
+        tns__filter_apply(TNS_STEAL(body), route.filters, route.options, ret_value,
+                          &call->error);
     else if (rc == 0)
         *ret_value = TNS_STEAL(body);
     tns__route_clear(&route);
@@ -148,11 +151,13 @@ static int rest_follow_job(struct rest *rest, struct tns_call *call, int64_t job
     for (unsigned looks = 0;; looks++) {
         _tns_json_ json_t *query = NULL;
         _tns_json_ json_t *jobs = NULL;
-        int rc = tns__ctx_backoff(rest->rpc.ctx, tns__job_pause(looks), "a job of the NAS", err);
+        int rc =
+            tns__ctx_backoff(rest->rpc.ctx, tns__job_pause(looks), "a job of the NAS", err);
 
         if (rc == 0) {
             query = tns__job_query(job_id, err);
-            rc = query ? rest_ask(rest, "core.get_jobs", query, call, &jobs, err) : -TNS_E_NOMEM;
+            rc = query ? rest_ask(rest, "core.get_jobs", query, call, &jobs, err)
+                       : -TNS_E_NOMEM;
         }
         if (rc < 0)
             return rc;
@@ -215,7 +220,9 @@ static int rest_calls(struct tns_rpc *rpc, struct tns_call *calls, size_t n,
         if (rc == 0) {
             rc = rest_call(rest, &calls[i], &left, &local);
             tns__log(rpc->ctx, LOG_DEBUG, "rpc", "%s: %s after %u us", calls[i].method,
-                     rc < 0 ? "lost" : calls[i].error.code ? "refused" : "answered",
+                     rc < 0                ? "lost"
+                     : calls[i].error.code ? "refused"
+                                           : "answered",
                      (unsigned)((tns__now_ns() - start) / 1000));
         }
         if (rc < 0)
@@ -259,7 +266,8 @@ int tns__rest_open(struct tns_ctx *ctx, struct tns_web *web, const struct tns_se
         web->close(web);
         return tns__error_nomem(err);
     }
-    rest->rpc = (struct tns_rpc){ .ops = &rest_ops, .ctx = ctx, .dialect = TNS_DIALECT_REST };
+    rest->rpc =
+        (struct tns_rpc){ .ops = &rest_ops, .ctx = ctx, .dialect = TNS_DIALECT_REST };
     rest->web = web;
     rest->key = key;
     *ret = &rest->rpc;

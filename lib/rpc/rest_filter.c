@@ -76,9 +76,7 @@ static bool list_has(const json_t *list, const json_t *value, bool fold)
     json_t *item;
     size_t i;
 
-    json_array_foreach (list, i, item)
-        if (value_equal(item, value, fold))
-            return true;
+    json_array_foreach(list, i, item) if (value_equal(item, value, fold)) return true;
     return false;
 }
 
@@ -197,9 +195,8 @@ static bool row_matches_all(const json_t *row, const json_t *filters, unsigned d
     json_t *filter;
     size_t i;
 
-    json_array_foreach (filters, i, filter)
-        if (!row_matches(row, filter, depth))
-            return false;
+    json_array_foreach(filters, i,
+                       filter) if (!row_matches(row, filter, depth)) return false;
     return true;
 }
 
@@ -209,7 +206,8 @@ static bool row_matches_any(const json_t *row, const json_t *branches, unsigned 
     json_t *branch;
     size_t i;
 
-    json_array_foreach (branches, i, branch) {
+    json_array_foreach(branches, i, branch)
+    {
         bool list = json_is_array(json_array_get(branch, 0));
 
         if (list ? row_matches_all(row, branch, depth) : row_matches(row, branch, depth))
@@ -224,7 +222,8 @@ static bool row_matches(const json_t *row, const json_t *filter, unsigned depth)
     enum op op;
 
     if (is_or(filter))
-        return depth < OR_DEPTH && row_matches_any(row, json_array_get(filter, 1), depth + 1);
+        return depth < OR_DEPTH &&
+               row_matches_any(row, json_array_get(filter, 1), depth + 1);
     op = op_find(json_string_value(json_array_get(filter, 1)), &fold);
     return op_holds(op, field_get(row, json_string_value(json_array_get(filter, 0))),
                     json_array_get(filter, 2), fold);
@@ -238,10 +237,11 @@ static int check_order(const json_t *order_by, struct tns_error *err)
     json_t *field;
     size_t i;
 
-    json_array_foreach (order_by, i, field)
-        if (!json_is_string(field) || strchr(json_string_value(field), ':'))
-            return tns__error_set(err, TNS_E_UNSUPPORTED,
-                                  "this order of a query cannot be had over REST");
+    json_array_foreach(order_by, i, field) if (
+        !json_is_string(field) ||
+        strchr(json_string_value(field),
+               ':')) return tns__error_set(err, TNS_E_UNSUPPORTED,
+                                           "this order of a query cannot be had over REST");
     return 0;
 }
 
@@ -256,7 +256,8 @@ static int check_filter(const json_t *filter, unsigned depth, struct tns_error *
     if (is_or(filter) && depth < OR_DEPTH)
         return check_list(json_array_get(filter, 1), depth + 1, err);
     if (!field || !op || json_array_size(filter) != 3)
-        return tns__error_set(err, TNS_E_USAGE, "a query filter is not [field, operator, value]");
+        return tns__error_set(err, TNS_E_USAGE,
+                              "a query filter is not [field, operator, value]");
     if (op_find(op, &fold) == OP_UNKNOWN)
         return tns__error_set(err, TNS_E_UNSUPPORTED,
                               "the filter operator %s cannot be used over REST", op);
@@ -268,11 +269,13 @@ static int check_list(const json_t *filters, unsigned depth, struct tns_error *e
     json_t *filter;
     size_t i;
 
-    json_array_foreach (filters, i, filter) {
+    json_array_foreach(filters, i, filter)
+    {
         bool list = depth > 0 && json_is_array(json_array_get(filter, 0));
-        int rc = list ? depth < OR_DEPTH ? check_list(filter, depth + 1, err)
-                                         : tns__error_set(err, TNS_E_USAGE,
-                                                          "query filters are nested too deeply")
+        int rc = list ? depth < OR_DEPTH
+                            ? check_list(filter, depth + 1, err)
+                            : tns__error_set(err, TNS_E_USAGE,
+                                             "query filters are nested too deeply")
                       : check_filter(filter, depth, err);
 
         if (rc < 0)
@@ -283,12 +286,15 @@ static int check_list(const json_t *filters, unsigned depth, struct tns_error *e
 
 int tns__filter_check(const json_t *filters, const json_t *options, struct tns_error *err)
 {
-    static const char *const known[] = { "select", "order_by", "count",  "get",
-                                         "limit",  "offset",   "extra", "force_sql_filters" };
+    static const char *const known[] = {
+        "select", "order_by", "count", "get",
+        "limit",  "offset",   "extra", "force_sql_filters"
+    };
     const char *key;
     json_t *value;
 
-    json_object_foreach ((json_t *)(uintptr_t)options, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)options, key, value)
+    {
         bool found = false;
 
         for (size_t i = 0; i < TNS_ARRAY_LEN(known); i++)
@@ -318,7 +324,9 @@ static int sortable_compare(const void *x, const void *y)
     int order = 0;
 
     if (!value_compare(a->key, b->key, false, &order))
-        order = json_is_null(a->key) || !a->key ? -1 : json_is_null(b->key) || !b->key ? 1 : 0;
+        order = json_is_null(a->key) || !a->key   ? -1
+                : json_is_null(b->key) || !b->key ? 1
+                                                  : 0;
     if (a->down)
         order = -order;
     return order ? order : a->index < b->index ? -1 : 1;
@@ -335,7 +343,8 @@ static int sort_by(json_t *rows, const char *field, struct tns_error *err)
     for (size_t i = 0; i < n; i++) {
         json_t *row = json_array_get(rows, i);
 
-        list[i] = (struct sortable){ json_incref(row), field_get(row, field + down), i, down };
+        list[i] =
+            (struct sortable){ json_incref(row), field_get(row, field + down), i, down };
     }
     qsort(list, n, sizeof(*list), sortable_compare);
     for (size_t i = 0; i < n; i++)
@@ -362,13 +371,15 @@ static json_t *select_fields(const json_t *row, const json_t *fields)
     json_t *field;
     size_t i;
 
-    json_array_foreach (fields, i, field) {
+    json_array_foreach(fields, i, field)
+    {
         bool renamed = json_is_array(field);
         const char *from = json_string_value(renamed ? json_array_get(field, 0) : field);
         const char *to = renamed ? json_string_value(json_array_get(field, 1)) : from;
         const json_t *value = from ? field_get(row, from) : NULL;
 
-        if (picked && to && value && json_object_set(picked, to, (json_t *)(uintptr_t)value) < 0) {
+        if (picked && to && value &&
+            json_object_set(picked, to, (json_t *)(uintptr_t)value) < 0) {
             json_decref(picked);
             return NULL;
         }
@@ -395,7 +406,8 @@ static json_t *cut_rows(const json_t *rows, const json_t *options)
     json_t *row;
     size_t i;
 
-    json_array_foreach (rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         if ((json_int_t)i < offset || (limit > 0 && (json_int_t)i >= offset + limit))
             continue;
         if (!cut || json_array_append(cut, row) < 0) {
@@ -412,7 +424,8 @@ static json_t *keep_matching(const json_t *all, const json_t *filters)
     json_t *row;
     size_t i;
 
-    json_array_foreach (all, i, row) {
+    json_array_foreach(all, i, row)
+    {
         if (!row_matches_all(row, filters, 0))
             continue;
         if (!kept || json_array_append(kept, row) < 0) {
@@ -423,7 +436,8 @@ static json_t *keep_matching(const json_t *all, const json_t *filters)
     return kept;
 }
 
-static int finish(json_t *rows, const json_t *options, json_t **ret_value, struct tns_error *err)
+static int finish(json_t *rows, const json_t *options, json_t **ret_value,
+                  struct tns_error *err)
 {
     if (json_is_true(json_object_get(options, "count"))) {
         *ret_value = json_integer((json_int_t)json_array_size(rows));

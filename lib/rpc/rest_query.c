@@ -19,7 +19,7 @@ static void text_add_bytes(struct tns_text *t, const char *s, size_t len)
 {
     if (t->failed)
         return;
-    if (t->len + len + 1 > t->cap) {
+    if (!t->text || t->len + len + 1 > t->cap) {
         size_t cap = (t->len + len + 1) * 2;
         char *grown = tns__realloc(t->text, cap, 1);
 
@@ -80,9 +80,7 @@ static bool list_survives(const json_t *values)
     json_t *value;
     size_t i;
 
-    json_array_foreach (values, i, value)
-        if (!value_survives(value, true))
-            return false;
+    json_array_foreach(values, i, value) if (!value_survives(value, true)) return false;
     return json_array_size(values) > 0;
 }
 
@@ -132,7 +130,8 @@ static void add_filter(struct tns_text *t, const json_t *filter)
     tns__text_add(t, in ? "__in=" : "=");
     if (!in)
         add_value(t, value);
-    json_array_foreach (in ? value : NULL, i, item) {
+    json_array_foreach(in ? value : NULL, i, item)
+    {
         if (i > 0)
             tns__text_add(t, ",");
         add_value(t, item);
@@ -144,7 +143,8 @@ static void add_filters(struct tns_text *t, const json_t *filters)
     json_t *filter;
     size_t i;
 
-    json_array_foreach (filters, i, filter) {
+    json_array_foreach(filters, i, filter)
+    {
         size_t before = t->len;
 
         add_filter(t, filter);
@@ -162,7 +162,8 @@ int tns__query_add(struct tns_text *t, const json_t *filters, const json_t *opti
     const char *key;
     json_t *value;
 
-    json_object_foreach (extra, key, value) {
+    json_object_foreach(extra, key, value)
+    {
         _tns_free_ char *text = tns__json_dump(value, NULL);
 
         if (!text)

@@ -34,11 +34,32 @@ static const struct form forms[] = {
     { "core.get_jobs", "GET", false, QUERY, { 0 }, 0, 0, NULL },
     { "core.job_abort", "POST", false, BARE, { 0 }, 0, 0, NULL },
     { "core.job_wait", "POST", false, BARE, { 0 }, 0, 0, NULL },
-    { "core.bulk", "POST", false, KEYED, { "method", "params", "description" }, 0, 2310, NULL },
+    { "core.bulk",
+      "POST",
+      false,
+      KEYED,
+      { "method", "params", "description" },
+      0,
+      2310,
+      NULL },
     { "iscsi.extent.delete", "DELETE", true, KEYED, { "remove", "force" }, 0, 0, NULL },
     { "iscsi.target.delete", "DELETE", true, BARE, { 0 }, 0, 2410, NULL },
-    { "iscsi.target.delete", "DELETE", true, KEYED, { "force", "delete_extents" }, 2504, 0, NULL },
-    { "iscsi.target.validate_name", "POST", false, KEYED, { "name", "existing_id" }, 0, 0, NULL },
+    { "iscsi.target.delete",
+      "DELETE",
+      true,
+      KEYED,
+      { "force", "delete_extents" },
+      2504,
+      0,
+      NULL },
+    { "iscsi.target.validate_name",
+      "POST",
+      false,
+      KEYED,
+      { "name", "existing_id" },
+      0,
+      0,
+      NULL },
     { "iscsi.global.sessions", "GET", false, QUERY, { 0 }, 0, 2410, NULL },
     { "iscsi.global.sessions",
       "POST",
@@ -55,10 +76,24 @@ static const struct form forms[] = {
     { "pool.dataset.recommended_zvol_blocksize", "POST", false, BARE, { 0 }, 0, 0, NULL },
     { "pool.dataset.snapshot_count", "POST", false, BARE, { 0 }, 0, 0, NULL },
     { "pool.dataset.rename", "POST", false, KEYED, { "id", "data" }, 2510, 0, NULL },
-    { "pool.dataset.destroy_snapshots", "POST", false, KEYED, { "name", "snapshots" }, 0, 0, NULL },
+    { "pool.dataset.destroy_snapshots",
+      "POST",
+      false,
+      KEYED,
+      { "name", "snapshots" },
+      0,
+      0,
+      NULL },
     { "pool.dataset.lock", "POST", false, KEYED, { "id", "lock_options" }, 0, 2504, NULL },
     { "pool.dataset.lock", "POST", false, KEYED, { "id", "options" }, 2510, 0, NULL },
-    { "pool.dataset.unlock", "POST", false, KEYED, { "id", "unlock_options" }, 0, 2504, NULL },
+    { "pool.dataset.unlock",
+      "POST",
+      false,
+      KEYED,
+      { "id", "unlock_options" },
+      0,
+      2504,
+      NULL },
     { "pool.dataset.unlock", "POST", false, KEYED, { "id", "options" }, 2510, 0, NULL },
     { "pool.snapshot.clone", "POST", false, BARE, { 0 }, 2510, 0, NULL },
     { "pool.snapshot.rollback", "POST", false, KEYED, { "id", "options" }, 2510, 0, NULL },
@@ -71,16 +106,51 @@ static const struct form forms[] = {
     { "zfs.snapshot.release", "POST", false, KEYED, { "id", "options" }, 0, 2504, NULL },
     { "zfs.snapshot.remove", "POST", false, BARE, { 0 }, 0, 2410, NULL },
     { "zfs.resource.query", "POST", false, BARE, { 0 }, 2510, 0, NULL },
-    { "service.start", "POST", false, KEYED, { "service", "service-control" }, 0, 2504, NULL },
+    { "service.start",
+      "POST",
+      false,
+      KEYED,
+      { "service", "service-control" },
+      0,
+      2504,
+      NULL },
     { "service.start", "POST", false, KEYED, { "service", "options" }, 2510, 0, NULL },
-    { "service.stop", "POST", false, KEYED, { "service", "service-control" }, 0, 2504, NULL },
+    { "service.stop",
+      "POST",
+      false,
+      KEYED,
+      { "service", "service-control" },
+      0,
+      2504,
+      NULL },
     { "service.stop", "POST", false, KEYED, { "service", "options" }, 2510, 0, NULL },
-    { "service.restart", "POST", false, KEYED, { "service", "service-control" }, 0, 2504, NULL },
+    { "service.restart",
+      "POST",
+      false,
+      KEYED,
+      { "service", "service-control" },
+      0,
+      2504,
+      NULL },
     { "service.restart", "POST", false, KEYED, { "service", "options" }, 2510, 0, NULL },
-    { "service.reload", "POST", false, KEYED, { "service", "service-control" }, 0, 2504, NULL },
+    { "service.reload",
+      "POST",
+      false,
+      KEYED,
+      { "service", "service-control" },
+      0,
+      2504,
+      NULL },
     { "service.reload", "POST", false, KEYED, { "service", "options" }, 2510, 0, NULL },
     { "service.started", "POST", false, BARE, { 0 }, 0, 0, NULL },
-    { "service.control", "POST", false, KEYED, { "verb", "service", "options" }, 2510, 0, NULL },
+    { "service.control",
+      "POST",
+      false,
+      KEYED,
+      { "verb", "service", "options" },
+      2510,
+      0,
+      NULL },
     { ".query", "GET", false, QUERY, { 0 }, 0, 0, "" },
     { ".get_instance", "GET", true, QUERY, { 0 }, 0, 0, "" },
     { ".create", "POST", false, BARE, { 0 }, 0, 0, "" },
@@ -93,7 +163,8 @@ static const struct form forms[] = {
 static bool is_session_method(const char *method)
 {
     return tns__starts_with(method, "auth.") || strcmp(method, "core.subscribe") == 0 ||
-           strcmp(method, "core.unsubscribe") == 0 || strcmp(method, "core.set_options") == 0;
+           strcmp(method, "core.unsubscribe") == 0 ||
+           strcmp(method, "core.set_options") == 0;
 }
 
 static bool form_names(const struct form *form, const char *method)
@@ -135,8 +206,8 @@ bool tns__route_needs_release(const char *method, const json_t *params)
     for (size_t i = 0; i < TNS_ARRAY_LEN(forms); i++)
         rows += forms[i].method[0] != '.' && strcmp(forms[i].method, method) == 0;
     /* With the second argument left out, the forms are the same. */
-    return rows > 1 && (json_array_size(params) > 1 ||
-                        strcmp(method, "iscsi.global.sessions") == 0);
+    return rows > 1 &&
+           (json_array_size(params) > 1 || strcmp(method, "iscsi.global.sessions") == 0);
 }
 
 /* ---- the target ---- */
@@ -217,12 +288,13 @@ static int keyed_body(const struct form *form, const char *method, const json_t 
 
     if (!body)
         return tns__error_nomem(err);
-    json_array_foreach (params, i, value) {
+    json_array_foreach(params, i, value)
+    {
         if (i < first)
             continue;
         if (i - first >= MAX_KEYS || !form->keys[i - first])
-            return tns__error_set(err, TNS_E_USAGE, "%s takes no %zu arguments over REST", method,
-                                  json_array_size(params));
+            return tns__error_set(err, TNS_E_USAGE, "%s takes no %zu arguments over REST",
+                                  method, json_array_size(params));
         if (json_object_set(body, form->keys[i - first], value) < 0)
             return tns__error_nomem(err);
     }
@@ -241,7 +313,8 @@ static int route_body(const struct form *form, const char *method, const json_t 
     if (form->shape == QUERY || n <= first)
         return 0;
     if (form->shape == NO_BODY || (form->shape == BARE && n > first + 1))
-        return tns__error_set(err, TNS_E_USAGE, "%s takes no %zu arguments over REST", method, n);
+        return tns__error_set(err, TNS_E_USAGE, "%s takes no %zu arguments over REST",
+                              method, n);
     if (form->shape == BARE)
         body = json_incref(json_array_get(params, first));
     else
@@ -265,8 +338,8 @@ int tns__route_for(const char *method, const json_t *params, unsigned release,
     if (!form && !named && json_array_size(params) == 0)
         form = &plain_form;
     if (!form || !strchr(method, '.') || is_session_method(method))
-        return tns__error_set(err, TNS_E_UNSUPPORTED, "%s cannot be called over REST%s", method,
-                              named ? " on this release" : "");
+        return tns__error_set(err, TNS_E_UNSUPPORTED, "%s cannot be called over REST%s",
+                              method, named ? " on this release" : "");
     *ret = (struct tns_route){ .verb = form->verb };
     rc = route_target(form, method, params, ret, err);
     if (rc == 0)

@@ -39,7 +39,8 @@ void tns__rpc_closep(struct tns_rpc **rpc)
     tns__rpc_close(*rpc);
 }
 
-int tns__rpc_calls(struct tns_rpc *rpc, struct tns_call *calls, size_t n, struct tns_error *err)
+int tns__rpc_calls(struct tns_rpc *rpc, struct tns_call *calls, size_t n,
+                   struct tns_error *err)
 {
     return n > 0 ? rpc->ops->calls(rpc, calls, n, err) : 0;
 }

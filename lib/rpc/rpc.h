@@ -50,7 +50,8 @@ struct tns_rpc_ops {
      * every call has a reply from the NAS (which may be an error of its own in call->error);
      * otherwise the connection is unusable: -code, and *err says why.
      */
-    int (*calls)(struct tns_rpc *rpc, struct tns_call *calls, size_t n, struct tns_error *err);
+    int (*calls)(struct tns_rpc *rpc, struct tns_call *calls, size_t n,
+                 struct tns_error *err);
     /*
      * The asynchronous half, for tnsessiond, which serves many clients over one connection; both
      * are NULL where there is none (REST). submit queues a call, which is sent as soon as fewer
@@ -81,8 +82,8 @@ struct tns_rpc {
  * the user name unused). On the wire nothing but the handshake has been sent when they return. */
 int tns__rpc_jsonrpc_open(struct tns_ctx *ctx, const struct tns_endpoint *ep,
                           struct tns_rpc **ret, struct tns_error *err);
-int tns__rpc_ddp_open(struct tns_ctx *ctx, const struct tns_endpoint *ep, struct tns_rpc **ret,
-                      struct tns_error *err);
+int tns__rpc_ddp_open(struct tns_ctx *ctx, const struct tns_endpoint *ep,
+                      struct tns_rpc **ret, struct tns_error *err);
 int tns__rpc_rest_open(struct tns_ctx *ctx, const struct tns_endpoint *ep,
                        const struct tns_secret *key, struct tns_rpc **ret,
                        struct tns_error *err);

@@ -48,7 +48,8 @@ struct tns_frame {
 struct tns_codec {
     enum tns_dialect dialect;
     const char *name;
-    json_t *(*encode)(uint64_t id, const char *method, json_t *params, struct tns_error *err);
+    json_t *(*encode)(uint64_t id, const char *method, json_t *params,
+                      struct tns_error *err);
     void (*decode)(json_t *message, struct tns_frame *ret);
     /* The dialect's error object into our codes. */
     void (*explain)(const json_t *error, const char *method, struct tns_error *err);
@@ -82,7 +83,7 @@ unsigned tns__job_pause(unsigned looks);
 /* "Maximum number of concurrent calls": not executed, in whatever dialect it was said. */
 #define TNS_REMOTE_TOO_MANY (-32000)
 
-void tns__errmap_rest(struct tns_error *err, const char *method, int status, const char *verb,
-                      const json_t *body);
+void tns__errmap_rest(struct tns_error *err, const char *method, int status,
+                      const char *verb, const json_t *body);
 
 #endif

@@ -22,7 +22,8 @@ static void web_http_close(struct tns_web *web)
 }
 
 int tns__rpc_rest_open(struct tns_ctx *ctx, const struct tns_endpoint *ep,
-                       const struct tns_secret *key, struct tns_rpc **ret, struct tns_error *err)
+                       const struct tns_secret *key, struct tns_rpc **ret,
+                       struct tns_error *err)
 {
     struct web_http *self = NULL;
     int rc = 0;

@@ -23,7 +23,7 @@ struct tns_http {
     unsigned char *tx; /* LWS_PRE bytes of room, then the body */
     bool left;
     bool done;
-    bool sized;   /* the answer says where it ends */
+    bool sized; /* the answer says where it ends */
     bool chunked;
     bool reading; /* inside lws_http_client_read() */
     bool ended;   /* which said that the answer is complete */
@@ -57,7 +57,8 @@ static int on_headers(struct tns_http *http, unsigned char **at, size_t room)
     char *p = (char *)*at;
 
     if (room < HEAD_ROOM + key_len)
-        return tns__loop_fail(&http->loop, TNS_E_USAGE, 0, "the API key is too long to be one");
+        return tns__loop_fail(&http->loop, TNS_E_USAGE, 0,
+                              "the API key is too long to be one");
     http->left = true;
     p += sprintf(p, "Accept: application/json\r\nUser-Agent: tnstor\r\n");
     if (req->bearer) {
@@ -97,8 +98,8 @@ static int on_writeable(struct tns_http *http)
 
 static int http_too_large(struct tns_http *http)
 {
-    return tns__loop_fail(&http->loop, TNS_E_PROTOCOL, 0, "%s sent an answer of more than 64 MiB",
-                          http->loop.peer.label);
+    return tns__loop_fail(&http->loop, TNS_E_PROTOCOL, 0,
+                          "%s sent an answer of more than 64 MiB", http->loop.peer.label);
 }
 
 static int rx_reserve(struct tns_http *http, size_t need)
@@ -127,8 +128,9 @@ static int on_head(struct tns_http *http)
     http->status = (int)lws_http_client_http_response(wsi);
     http->loop.phase = TNS_PHASE_OPEN;
     if (http->status < 200 || http->status > 599)
-        return tns__loop_fail(&http->loop, TNS_E_PROTOCOL, 0, "%s answered with HTTP status %d",
-                              http->loop.peer.label, http->status);
+        return tns__loop_fail(&http->loop, TNS_E_PROTOCOL, 0,
+                              "%s answered with HTTP status %d", http->loop.peer.label,
+                              http->status);
     http->chunked = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
     http->sized = http->chunked;
     if (lws_hdr_copy(wsi, length, sizeof(length), WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0)
@@ -227,8 +229,8 @@ static int http_event(struct tns_loop *loop, enum lws_callback_reasons reason, v
 
 /* ---- the interface ---- */
 
-int tns__http_open(struct tns_ctx *ctx, const struct tns_endpoint *ep, struct tns_http **ret,
-                   struct tns_error *err)
+int tns__http_open(struct tns_ctx *ctx, const struct tns_endpoint *ep,
+                   struct tns_http **ret, struct tns_error *err)
 {
     struct tns_http *http = tns__alloc(sizeof(*http));
     int rc;
@@ -261,20 +263,23 @@ static int http_check(const struct tns_http *http, const struct tns_http_request
                       struct tns_error *err)
 {
     if (http->loop.owner_pid != getpid())
-        return tns__error_set(err, TNS_E_FORKED, "the connection to %s belongs to another process",
+        return tns__error_set(err, TNS_E_FORKED,
+                              "the connection to %s belongs to another process",
                               http->loop.peer.label);
     if (req->bearer && !http->loop.peer.tls && !http->loopback)
         return tns__error_set(err, TNS_E_CONFIG,
                               "a key is never sent to %s without TLS: use the scheme https",
                               http->loop.peer.label);
     if (!target_ok(req->path))
-        return tns__error_set(err, TNS_E_USAGE,
-                              "%s %.80s: a request target of %zu bytes is too long or not encoded",
-                              req->method, req->path, strlen(req->path));
+        return tns__error_set(
+            err, TNS_E_USAGE,
+            "%s %.80s: a request target of %zu bytes is too long or not encoded",
+            req->method, req->path, strlen(req->path));
     if (has_body(req) && req->body_len > TNS_WIRE_MAX_OUT)
-        return tns__error_set(err, TNS_E_USAGE,
-                              "a request of %zu bytes is over the limit of %zu: nothing was sent",
-                              req->body_len, TNS_WIRE_MAX_OUT);
+        return tns__error_set(
+            err, TNS_E_USAGE,
+            "a request of %zu bytes is over the limit of %zu: nothing was sent",
+            req->body_len, TNS_WIRE_MAX_OUT);
     return 0;
 }
 

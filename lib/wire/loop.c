@@ -93,8 +93,9 @@ static void loop_on_failure(struct tns_loop *loop, const char *text)
         tns__loop_fail(loop, TNS_E_TRANSPORT, TNS_F_RETRYABLE,
                        "the connection to %s broke during the TLS handshake", peer);
     } else {
-        tns__loop_fail(loop, TNS_E_TRANSPORT, 0, "%s did not answer as a %s server: %s", peer,
-                       loop->is_http ? "web" : "websocket", text ? text : "connection closed");
+        tns__loop_fail(loop, TNS_E_TRANSPORT, 0, "%s did not answer as a %s server: %s",
+                       peer, loop->is_http ? "web" : "websocket",
+                       text ? text : "connection closed");
     }
 }
 
@@ -108,8 +109,8 @@ static int loop_before_request(struct tns_loop *loop)
     return 0;
 }
 
-static int loop_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                         size_t len)
+static int loop_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                         void *in, size_t len)
 {
     struct tns_loop *loop = lws_context_user(lws_get_context(wsi));
 
@@ -174,8 +175,8 @@ static void loop_fill_info(struct tns_loop *loop, struct lws_context_creation_in
         .http_proxy_address = "", /* NULL would take http_proxy from the environment */
     };
     if (loop->peer.tls)
-        info->options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
-                        LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
+        info->options =
+            LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
 #if LWS_LIBRARY_VERSION_NUMBER >= 4002000
     info->options |= LWS_SERVER_OPTION_DISABLE_TLS_SESSION_CACHE;
 #endif
@@ -193,8 +194,8 @@ static struct lws_context *loop_create_context(const struct lws_context_creation
     return lws;
 }
 
-int tns__loop_start(struct tns_loop *loop, struct tns_ctx *ctx, const struct tns_endpoint *ep,
-                    struct tns_error *err)
+int tns__loop_start(struct tns_loop *loop, struct tns_ctx *ctx,
+                    const struct tns_endpoint *ep, struct tns_error *err)
 {
     struct lws_context_creation_info info;
     struct tns_quiet _tns_quiet_ quiet;
@@ -217,10 +218,11 @@ int tns__loop_start(struct tns_loop *loop, struct tns_ctx *ctx, const struct tns
     if (!loop->lws)
         return tns__error_nomem(err);
     if (loop->peer.tls && loop->peer.insecure && loop->peer.n_fingerprints == 0)
-        tns__log(ctx, LOG_WARNING, "wire",
-                 "the certificate of %s is NOT verified (insecure): anybody on the way can read "
-                 "the key",
-                 loop->peer.label);
+        tns__log(
+            ctx, LOG_WARNING, "wire",
+            "the certificate of %s is NOT verified (insecure): anybody on the way can read "
+            "the key",
+            loop->peer.label);
     return 0;
 }
 
@@ -293,8 +295,8 @@ static void loop_serve(struct tns_loop *loop, uint64_t until_ns)
     } while (loop->activity != seen && !loop->error.code);
 }
 
-int tns__loop_wait(struct tns_loop *loop, tns_loop_done_fn done, int timeout_ms, const char *what,
-                   struct tns_error *err)
+int tns__loop_wait(struct tns_loop *loop, tns_loop_done_fn done, int timeout_ms,
+                   const char *what, struct tns_error *err)
 {
     struct tns_ctx *ctx = loop->ctx;
     uint64_t until = ctx->deadline_ns;
@@ -391,8 +393,8 @@ int tns__loop_connect(struct tns_loop *loop, const char *method, const char *pat
     struct tns_error local = TNS_ERROR_INIT;
     int rc;
 
-    rc = tns__resolve_all(loop->ctx, loop->peer.host, loop->peer.port, loop->peer.prefer_ipv4,
-                          &addrs, err);
+    rc = tns__resolve_all(loop->ctx, loop->peer.host, loop->peer.port,
+                          loop->peer.prefer_ipv4, &addrs, err);
     if (rc < 0)
         return rc;
 

@@ -29,11 +29,13 @@ bool tns__endpoint_is_loopback(const struct tns_endpoint *ep)
 /* What may stand in a Host header and in a certificate: no white space, no control characters. */
 static bool peer_host_ok(const char *host)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                  "-_.:%";
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+        "-_.:%";
     size_t len = strlen(host);
 
-    return len > 0 && len <= TNS_WIRE_MAX_HOST && strspn(host, allowed) == len && host[0] != '-';
+    return len > 0 && len <= TNS_WIRE_MAX_HOST && strspn(host, allowed) == len &&
+           host[0] != '-';
 }
 
 static int hex_value(char c)
@@ -72,22 +74,25 @@ static int peer_take_fingerprints(struct tns_peer *peer, const char *const *list
             return tns__error_set(err, TNS_E_CONFIG, "fingerprint: more than %d are given",
                                   TNS_WIRE_MAX_FINGERPRINTS);
         if (!fingerprint_parse(*list, peer->fingerprints[peer->n_fingerprints]))
-            return tns__error_set(err, TNS_E_CONFIG,
-                                  "fingerprint '%s' is not a SHA-256 in colon-hex (32 pairs, "
-                                  "AB:CD:...)",
-                                  *list);
+            return tns__error_set(
+                err, TNS_E_CONFIG,
+                "fingerprint '%s' is not a SHA-256 in colon-hex (32 pairs, "
+                "AB:CD:...)",
+                *list);
         peer->n_fingerprints++;
     }
     return 0;
 }
 
 /* libwebsockets goes on silently without a CA file that it cannot read. */
-static int peer_take_ca_file(struct tns_peer *peer, const char *ca_file, struct tns_error *err)
+static int peer_take_ca_file(struct tns_peer *peer, const char *ca_file,
+                             struct tns_error *err)
 {
     if (!ca_file)
         return 0;
     if (access(ca_file, R_OK) < 0)
-        return tns__error_errno(err, TNS_E_CONFIG, errno, "CA file %s cannot be read", ca_file);
+        return tns__error_errno(err, TNS_E_CONFIG, errno, "CA file %s cannot be read",
+                                ca_file);
     peer->ca_file = tns__strdup(ca_file);
     return peer->ca_file ? 0 : tns__error_nomem(err);
 }
@@ -102,11 +107,13 @@ static void peer_spell(struct tns_peer *peer)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(peer->label, sizeof(peer->label), form, peer->host, port);
-    snprintf(peer->host_header, sizeof(peer->host_header), form, peer->host, usual ? "" : port);
+    snprintf(peer->host_header, sizeof(peer->host_header), form, peer->host,
+             usual ? "" : port);
 #pragma GCC diagnostic pop
 }
 
-int tns__peer_init(struct tns_peer *peer, const struct tns_endpoint *ep, struct tns_error *err)
+int tns__peer_init(struct tns_peer *peer, const struct tns_endpoint *ep,
+                   struct tns_error *err)
 {
     int rc;
 

@@ -160,7 +160,8 @@ static int question_ask(struct question *q, struct tns_error *err)
         atomic_fetch_sub(&q->holders, 1);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attr);
-    return rc ? tns__error_errno(err, TNS_E_NOMEM, rc, "cannot start the name resolver") : 0;
+    return rc ? tns__error_errno(err, TNS_E_NOMEM, rc, "cannot start the name resolver")
+              : 0;
 }
 
 static struct question *question_new(const char *host, uint16_t port, bool prefer_ipv4)
@@ -188,17 +189,17 @@ static int question_verdict(const struct question *q, struct tns_error *err)
         return tns__error_errno(err, TNS_E_TRANSPORT, q->sys_errno,
                                 "cannot look up the address of host %s", q->host);
     if (q->result == 0 || q->result == EAI_NONAME || q->result == EAI_NODATA)
-        return tns__error_set(err, TNS_E_TRANSPORT, "host %s is not known: check its name and DNS",
-                              q->host);
-    rc = tns__error_set(err, TNS_E_TRANSPORT, "cannot look up the address of host %s: %s", q->host,
-                        gai_strerror(q->result));
+        return tns__error_set(err, TNS_E_TRANSPORT,
+                              "host %s is not known: check its name and DNS", q->host);
+    rc = tns__error_set(err, TNS_E_TRANSPORT, "cannot look up the address of host %s: %s",
+                        q->host, gai_strerror(q->result));
     if (err && q->result == EAI_AGAIN)
         err->flags |= TNS_F_RETRYABLE;
     return rc;
 }
 
-static int resolve_ask(struct tns_ctx *ctx, const char *host, uint16_t port, bool prefer_ipv4,
-                       struct tns_addrs *ret, struct tns_error *err)
+static int resolve_ask(struct tns_ctx *ctx, const char *host, uint16_t port,
+                       bool prefer_ipv4, struct tns_addrs *ret, struct tns_error *err)
 {
     __attribute__((cleanup(question_dropp))) struct question *q = NULL;
     char what[TNS_WIRE_MAX_HOST + 40];
@@ -248,8 +249,9 @@ int tns__resolve_all(struct tns_ctx *ctx, const char *host, uint16_t port, bool 
     int rc = 0;
 
     if (strlen(host) > TNS_WIRE_MAX_HOST)
-        return tns__error_set(err, TNS_E_CONFIG, "host name %.40s... is longer than %d characters",
-                              host, TNS_WIRE_MAX_HOST);
+        return tns__error_set(err, TNS_E_CONFIG,
+                              "host name %.40s... is longer than %d characters", host,
+                              TNS_WIRE_MAX_HOST);
     if (!resolve_at_once(host, &found) && !cache_get(host, prefer_ipv4, &found)) {
         found = (struct tns_addrs){ 0 };
         rc = resolve_ask(ctx, host, port, prefer_ipv4, &found, err);

@@ -43,39 +43,44 @@ static void trust_explain(struct tns_trust *trust, X509_STORE_CTX *store, int wh
     switch (why) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
         date_spell(cert ? X509_get0_notAfter(cert) : NULL, date);
-        tns__error_set(err, TNS_E_TLS,
-                       "the certificate of %s expired on %s: renew it, or check the clock of this "
-                       "node",
-                       peer, date);
+        tns__error_set(
+            err, TNS_E_TLS,
+            "the certificate of %s expired on %s: renew it, or check the clock of this "
+            "node",
+            peer, date);
         break;
     case X509_V_ERR_CERT_NOT_YET_VALID:
         date_spell(cert ? X509_get0_notBefore(cert) : NULL, date);
-        tns__error_set(err, TNS_E_TLS,
-                       "the certificate of %s is not valid before %s: check the clock of this node "
-                       "and of the NAS",
-                       peer, date);
+        tns__error_set(
+            err, TNS_E_TLS,
+            "the certificate of %s is not valid before %s: check the clock of this node "
+            "and of the NAS",
+            peer, date);
         break;
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-        tns__error_set(err, TNS_E_TLS,
-                       "the certificate of %s is not for host %s: use a name that it holds, or set "
-                       "the fingerprint %s if it is the right one",
-                       peer, trust->peer->host, trust->fingerprint);
+        tns__error_set(
+            err, TNS_E_TLS,
+            "the certificate of %s is not for host %s: use a name that it holds, or set "
+            "the fingerprint %s if it is the right one",
+            peer, trust->peer->host, trust->fingerprint);
         break;
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-        tns__error_set(err, TNS_E_TLS,
-                       "the certificate of %s is self-signed: set the fingerprint %s if it is the "
-                       "right one",
-                       peer, trust->fingerprint);
+        tns__error_set(
+            err, TNS_E_TLS,
+            "the certificate of %s is self-signed: set the fingerprint %s if it is the "
+            "right one",
+            peer, trust->fingerprint);
         break;
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-        tns__error_set(err, TNS_E_TLS,
-                       "the certificate of %s is issued by nobody this node trusts: set a CA file, "
-                       "or the fingerprint %s if it is the right one",
-                       peer, trust->fingerprint);
+        tns__error_set(
+            err, TNS_E_TLS,
+            "the certificate of %s is issued by nobody this node trusts: set a CA file, "
+            "or the fingerprint %s if it is the right one",
+            peer, trust->fingerprint);
         break;
     default:
         tns__error_set(err, TNS_E_TLS, "the certificate of %s is refused: %s", peer,
@@ -91,9 +96,10 @@ static bool trust_by_fingerprint(struct tns_trust *trust, const unsigned char di
     for (size_t i = 0; i < peer->n_fingerprints; i++)
         if (memcmp(peer->fingerprints[i], digest, 32) == 0)
             return true;
-    tns__error_set(&trust->error, TNS_E_TLS,
-                   "the certificate of %s has the fingerprint %s, which is not the configured one",
-                   peer->label, trust->fingerprint);
+    tns__error_set(
+        &trust->error, TNS_E_TLS,
+        "the certificate of %s has the fingerprint %s, which is not the configured one",
+        peer->label, trust->fingerprint);
     return false;
 }
 
@@ -165,7 +171,8 @@ static void trust_note_failure(struct tns_trust *trust, unsigned long code)
         break;
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-        tns__error_set(&trust->error, TNS_E_TLS, "%s offers nothing newer than TLS 1.1", peer);
+        tns__error_set(&trust->error, TNS_E_TLS, "%s offers nothing newer than TLS 1.1",
+                       peer);
         break;
     case SSL_R_UNEXPECTED_EOF_WHILE_READING:
         tns__error_set(&trust->error, TNS_E_TRANSPORT,
@@ -196,7 +203,8 @@ static void trust_watch(const SSL *ssl, int where, int ret)
         trust_note_failure(trust, code);
 }
 
-static int trust_load_roots(const struct tns_peer *peer, SSL_CTX *ssl_ctx, struct tns_error *err)
+static int trust_load_roots(const struct tns_peer *peer, SSL_CTX *ssl_ctx,
+                            struct tns_error *err)
 {
     if (peer->n_fingerprints > 0 || peer->insecure)
         return 0;

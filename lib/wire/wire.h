@@ -15,8 +15,8 @@
 struct tns_endpoint {
     const char *host; /* name or address, IPv6 without brackets                          */
     uint16_t port;
-    bool tls;          /* false is refused for anything but loopback once a key is sent   */
-    bool insecure;     /* api_insecure: any certificate; warned about at every connection */
+    bool tls;      /* false is refused for anything but loopback once a key is sent   */
+    bool insecure; /* api_insecure: any certificate; warned about at every connection */
     bool prefer_ipv4;
     const char *ca_file;             /* NULL: the system's                                */
     const char *const *fingerprints; /* NULL-terminated, colon-hex SHA-256 of the leaf;   */
@@ -36,7 +36,8 @@ int tns__ws_open(struct tns_ctx *ctx, const struct tns_endpoint *ep, const char 
 /* Queues and sends one text message; more than 60 kB is TNS_E_USAGE and nothing is sent. */
 int tns__ws_send(struct tns_ws *ws, const char *text, size_t len, struct tns_error *err);
 /* The next whole message, reassembled, at most 64 MiB, owned by the caller, NUL-terminated. */
-int tns__ws_recv(struct tns_ws *ws, char **ret_text, size_t *ret_len, struct tns_error *err);
+int tns__ws_recv(struct tns_ws *ws, char **ret_text, size_t *ret_len,
+                 struct tns_error *err);
 /* The same, waiting at most timeout_ms (0: not at all): *ret_text is NULL when nothing came. */
 int tns__ws_recv_within(struct tns_ws *ws, int timeout_ms, char **ret_text, size_t *ret_len,
                         struct tns_error *err);
@@ -74,8 +75,8 @@ void tns__http_response_clear(struct tns_http_response *r);
 /* One exchange on a connection of its own; 4xx and 5xx are success here. After
  * the request left, a failure carries TNS_F_OUTCOME_UNKNOWN unless the method is GET. */
 struct tns_http;
-int tns__http_open(struct tns_ctx *ctx, const struct tns_endpoint *ep, struct tns_http **ret,
-                   struct tns_error *err);
+int tns__http_open(struct tns_ctx *ctx, const struct tns_endpoint *ep,
+                   struct tns_http **ret, struct tns_error *err);
 int tns__http_exchange(struct tns_http *http, const struct tns_http_request *req,
                        struct tns_http_response *ret, struct tns_error *err);
 void tns__http_close(struct tns_http *http);

@@ -39,7 +39,8 @@ struct tns_peer {
     unsigned char fingerprints[TNS_WIRE_MAX_FINGERPRINTS][32];
 };
 
-int tns__peer_init(struct tns_peer *peer, const struct tns_endpoint *ep, struct tns_error *err);
+int tns__peer_init(struct tns_peer *peer, const struct tns_endpoint *ep,
+                   struct tns_error *err);
 void tns__peer_clear(struct tns_peer *peer);
 
 /* ---- resolve.c ---- */
@@ -62,7 +63,7 @@ void tns__resolve_forget(void); /* empties the cache */
 
 struct tns_trust {
     const struct tns_peer *peer;
-    bool started;           /* the handshake began, so TCP stands */
+    bool started; /* the handshake began, so TCP stands */
     bool accepted;
     char fingerprint[96];   /* of the peer's leaf certificate, colon-hex */
     struct tns_error error; /* why it was refused, or why the handshake failed */
@@ -96,11 +97,12 @@ struct tns_loop {
     enum tns_phase phase;
     struct tns_error error; /* the first failure that a callback met */
     /* Called for the events that are not common to all; non-zero ends the connection. */
-    int (*event)(struct tns_loop *loop, enum lws_callback_reasons reason, void *in, size_t len);
+    int (*event)(struct tns_loop *loop, enum lws_callback_reasons reason, void *in,
+                 size_t len);
 };
 
-int tns__loop_start(struct tns_loop *loop, struct tns_ctx *ctx, const struct tns_endpoint *ep,
-                    struct tns_error *err);
+int tns__loop_start(struct tns_loop *loop, struct tns_ctx *ctx,
+                    const struct tns_endpoint *ep, struct tns_error *err);
 void tns__loop_stop(struct tns_loop *loop);
 /* Ends the connection, if there is one; the context can make another. */
 void tns__loop_hang_up(struct tns_loop *loop);
@@ -116,8 +118,8 @@ typedef bool (*tns_loop_done_fn)(const struct tns_loop *loop);
  * is an error; else 0 is returned as well when that time passed. What arrived already is served
  * even when no time is left.
  */
-int tns__loop_wait(struct tns_loop *loop, tns_loop_done_fn done, int timeout_ms, const char *what,
-                   struct tns_error *err);
+int tns__loop_wait(struct tns_loop *loop, tns_loop_done_fn done, int timeout_ms,
+                   const char *what, struct tns_error *err);
 
 /* Records the first failure; for use inside callbacks. */
 int tns__loop_fail(struct tns_loop *loop, int code, uint32_t flags, const char *fmt, ...)

@@ -119,7 +119,8 @@ static int on_peer_close(struct tns_ws *ws, const unsigned char *in, size_t len)
 {
     int status = len >= 2 ? in[0] << 8 | in[1] : 0;
     int text_len = len > 2 ? (int)len - 2 : 0;
-    int code = status == LWS_CLOSE_STATUS_POLICY_VIOLATION ? TNS_E_PERMISSION : TNS_E_TRANSPORT;
+    int code =
+        status == LWS_CLOSE_STATUS_POLICY_VIOLATION ? TNS_E_PERMISSION : TNS_E_TRANSPORT;
 
     return tns__loop_fail(&ws->loop, code, 0, "%s closed the connection (%d%s%.*s)",
                           ws->loop.peer.label, status, text_len ? ": " : "", text_len,
@@ -166,8 +167,8 @@ static int on_response(struct tns_ws *ws)
         hint = ": the NAS is starting, or its middleware is down";
     ws->loop.error.remote_code = (int)status;
     return tns__loop_fail(&ws->loop, TNS_E_TRANSPORT, status >= 500 ? TNS_F_RETRYABLE : 0,
-                          "%s refused the websocket on %s with HTTP %u%s", ws->loop.peer.label,
-                          ws->path, status, hint);
+                          "%s refused the websocket on %s with HTTP %u%s",
+                          ws->loop.peer.label, ws->path, status, hint);
 }
 
 static int on_closed(struct tns_ws *ws)
@@ -179,7 +180,8 @@ static int on_closed(struct tns_ws *ws)
     return 0;
 }
 
-static int ws_event(struct tns_loop *loop, enum lws_callback_reasons reason, void *in, size_t len)
+static int ws_event(struct tns_loop *loop, enum lws_callback_reasons reason, void *in,
+                    size_t len)
 {
     struct tns_ws *ws = ws_of(loop);
 
@@ -282,13 +284,15 @@ static int ws_usable(const struct tns_ws *ws, struct tns_error *err)
 
 static int ws_check_pong(struct tns_ws *ws)
 {
-    if (ws->ping_sent_ns && tns__now_ns() - ws->ping_sent_ns > TNS_MS(tns__ws_pong_patience_ms))
-        return tns__loop_fail(&ws->loop, TNS_E_TRANSPORT, 0, "%s does not answer pings any more",
-                              ws->loop.peer.label);
+    if (ws->ping_sent_ns &&
+        tns__now_ns() - ws->ping_sent_ns > TNS_MS(tns__ws_pong_patience_ms))
+        return tns__loop_fail(&ws->loop, TNS_E_TRANSPORT, 0,
+                              "%s does not answer pings any more", ws->loop.peer.label);
     return 0;
 }
 
-static int tx_prepare(struct tns_ws *ws, const char *text, size_t len, struct tns_error *err)
+static int tx_prepare(struct tns_ws *ws, const char *text, size_t len,
+                      struct tns_error *err)
 {
     ws->tx = tns__alloc(LWS_PRE + len + 1);
     if (!ws->tx)
@@ -314,9 +318,10 @@ int tns__ws_send(struct tns_ws *ws, const char *text, size_t len, struct tns_err
     int rc = ws_usable(ws, err);
 
     if (rc == 0 && len > TNS_WIRE_MAX_OUT)
-        rc = tns__error_set(err, TNS_E_USAGE,
-                            "a request of %zu bytes is over the limit of %zu: nothing was sent",
-                            len, TNS_WIRE_MAX_OUT);
+        rc = tns__error_set(
+            err, TNS_E_USAGE,
+            "a request of %zu bytes is over the limit of %zu: nothing was sent", len,
+            TNS_WIRE_MAX_OUT);
     snprintf(what, sizeof(what), "%s to take a request", ws->loop.peer.label);
     if (rc == 0)
         rc = tns__ctx_check(ws->loop.ctx, what, err);

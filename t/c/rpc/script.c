@@ -13,7 +13,8 @@ static struct script *of(const struct tns_io *io)
     return (struct script *)(uintptr_t)io;
 }
 
-static int script_send(struct tns_io *io, const char *text, size_t len, struct tns_error *err)
+static int script_send(struct tns_io *io, const char *text, size_t len,
+                       struct tns_error *err)
 {
     struct script *s = of(io);
     json_t *request = NULL;
@@ -34,8 +35,9 @@ static int script_send(struct tns_io *io, const char *text, size_t len, struct t
         s->most_outstanding = s->outstanding;
     /* In a sweep the allocation that fails may be one of ours: the second try is not it. */
     if (tns__json_parse(text, len, &tns__json_default_limits, &request, NULL) < 0)
-        ck_assert_int_eq(
-            tns__json_parse(text, len, &tns__json_default_limits, &request, NULL), 0);
+        ck_assert_int_eq(tns__json_parse(text, len, &tns__json_default_limits, &request,
+                                         NULL),
+                         0);
     if (s->fn)
         s->fn(s, request);
     json_decref(request);
@@ -145,7 +147,8 @@ static bool is_ddp(const json_t *request)
     return json_object_get(request, "msg") != NULL;
 }
 
-static void answer(struct script *s, const json_t *request, const char *key, const char *value)
+static void answer(struct script *s, const json_t *request, const char *key,
+                   const char *value)
 {
     s->outstanding--;
     if (is_ddp(request))
@@ -153,7 +156,8 @@ static void answer(struct script *s, const json_t *request, const char *key, con
                    json_string_value(json_object_get(request, "id")), key, value);
     else
         script_say(s, "{\"jsonrpc\":\"2.0\",\"id\":%lld,\"%s\":%s}",
-                   (long long)json_integer_value(json_object_get(request, "id")), key, value);
+                   (long long)json_integer_value(json_object_get(request, "id")), key,
+                   value);
 }
 
 void script_result(struct script *s, const json_t *request, const char *value)

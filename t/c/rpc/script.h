@@ -42,7 +42,8 @@ void script_close(struct script *s);
 void script_deadline(struct script *s, unsigned ms);
 
 /* printf into the queue of answers, as they stand. */
-void script_say(struct script *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void script_say(struct script *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The answer to a request, in the dialect of the connection; value or error are JSON. */
 void script_result(struct script *s, const json_t *request, const char *value);
 void script_error(struct script *s, const json_t *request, const char *error);

@@ -23,10 +23,12 @@ START_TEST(test_jsonrpc_spells_a_call)
 
     tst_ok(tns__rpc_call(s->rpc, "iscsi.target.delete", params, 0, NULL, &s->err), &s->err);
     expect_sent(s, 0,
-                "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"iscsi.target.delete\",\"params\":[\"x\","
+                "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"iscsi.target.delete\","
+                "\"params\":[\"x\","
                 "false]}");
     tst_ok(tns__rpc_call(s->rpc, "core.ping", NULL, 0, NULL, &s->err), &s->err);
-    expect_sent(s, 1, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"core.ping\",\"params\":[]}");
+    expect_sent(s, 1,
+                "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"core.ping\",\"params\":[]}");
     ck_assert_int_eq(s->rpc->dialect, TNS_DIALECT_JSONRPC);
     json_decref(params);
     script_close(s);
@@ -40,7 +42,8 @@ START_TEST(test_ddp_spells_a_call_and_never_pings_in_its_own_words)
 
     tst_ok(tns__rpc_call(s->rpc, "iscsi.target.delete", params, 0, NULL, &s->err), &s->err);
     expect_sent(s, 0,
-                "{\"id\":\"1\",\"msg\":\"method\",\"method\":\"iscsi.target.delete\",\"params\":[5]}");
+                "{\"id\":\"1\",\"msg\":\"method\",\"method\":\"iscsi.target.delete\","
+                "\"params\":[5]}");
     /* {"msg":"ping"} is not answered from 25.04 on. */
     tst_ok(s->rpc->ops->ping(s->rpc, &s->err), &s->err);
     ck_assert_uint_eq(s->n_sent, 1);
@@ -83,8 +86,8 @@ START_TEST(test_ddp_that_refuses_the_version_is_named_so)
 {
     struct script *s;
 
-    tst_fails(handshake("{\"msg\":\"failed\",\"version\":\"2\"}", 1000, &s), TNS_E_UNSUPPORTED,
-              &s->err);
+    tst_fails(handshake("{\"msg\":\"failed\",\"version\":\"2\"}", 1000, &s),
+              TNS_E_UNSUPPORTED, &s->err);
     script_close(s);
 }
 END_TEST

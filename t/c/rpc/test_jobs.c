@@ -61,24 +61,27 @@ struct ending {
 };
 
 static const struct ending endings[] = {
-    { "[{\"id\":812,\"state\":\"FAILED\",\"error\":\"[EFAULT] Service not running after start\","
+    { "[{\"id\":812,\"state\":\"FAILED\",\"error\":\"[EFAULT] Service not running after "
+      "start\","
       "\"exc_info\":{\"type\":\"CallError\",\"errno\":14,\"extra\":null}}]",
       TNS_E_SERVER, 0, "Service not running after start" },
-    { "[{\"id\":812,\"state\":\"FAILED\",\"error\":\"[EBUSY] x: dataset is busy\",\"exc_info\":{"
+    { "[{\"id\":812,\"state\":\"FAILED\",\"error\":\"[EBUSY] x: dataset is "
+      "busy\",\"exc_info\":{"
       "\"type\":\"CallError\",\"errno\":16,\"extra\":null}}]",
       TNS_E_BUSY, 0, "busy" },
-    { "[{\"id\":812,\"state\":\"FAILED\",\"error\":\"[ENOENT] None: X does not exist\",\"exc_info\":{"
+    { "[{\"id\":812,\"state\":\"FAILED\",\"error\":\"[ENOENT] None: X does not "
+      "exist\",\"exc_info\":{"
       "\"type\":\"VALIDATION\",\"errno\":null,\"extra\":[[null,\"X does not exist\",2]]}}]",
       TNS_E_NOTFOUND, 0, "does not exist" },
     { "[{\"id\":812,\"state\":\"FAILED\",\"error\":\"bad argument\",\"exc_info\":{\"type\":"
       "\"ValidationErrors\",\"errno\":22,\"extra\":[[\"a\",\"bad argument\",22]]}}]",
       TNS_E_USAGE, 0, "bad argument" },
-    { "[{\"id\":812,\"state\":\"FAILED\",\"error\":null,\"exc_info\":null}]", TNS_E_SERVER, 0,
-      "core.bulk" },
+    { "[{\"id\":812,\"state\":\"FAILED\",\"error\":null,\"exc_info\":null}]", TNS_E_SERVER,
+      0, "core.bulk" },
     { "[{\"id\":812,\"state\":\"ABORTED\"}]", TNS_E_SERVER, 0, "aborted" },
     { "[]", TNS_E_SERVER, TNS_F_OUTCOME_UNKNOWN, "812" },
-    { "[{\"id\":813,\"state\":\"SUCCESS\",\"result\":1}]", TNS_E_SERVER, TNS_F_OUTCOME_UNKNOWN,
-      "812" },
+    { "[{\"id\":813,\"state\":\"SUCCESS\",\"result\":1}]", TNS_E_SERVER,
+      TNS_F_OUTCOME_UNKNOWN, "812" },
     { "[{\"id\":812,\"state\":\"WHATEVER\"}]", TNS_E_SERVER, TNS_F_OUTCOME_UNKNOWN, "812" },
     { "null", TNS_E_SERVER, TNS_F_OUTCOME_UNKNOWN, "812" },
 };
@@ -190,8 +193,9 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, test_every_end_of_a_job_is_told, 0,
                         sizeof(endings) / sizeof(endings[0]));
     tcase_add_test(tc, test_a_job_without_a_result_gives_null);
-    tcase_add_loop_test(tc, test_C09_a_job_that_outlives_the_deadline_is_unknown_and_not_failed, 0,
-                        2);
+    tcase_add_loop_test(tc,
+                        test_C09_a_job_that_outlives_the_deadline_is_unknown_and_not_failed,
+                        0, 2);
     tcase_add_test(tc, test_C09_a_connection_lost_while_a_job_runs_leaves_it_unknown);
     tcase_add_test(tc, test_a_result_that_is_no_number_is_the_job_s_own);
     tcase_add_test(tc, test_the_looks_grow_further_apart);

@@ -90,10 +90,12 @@ static void refuse_odd(struct script *s, json_t *request)
     if (json_integer_value(first) % 2 == 0)
         script_mirror(s, request);
     else
-        script_error(s, request,
-                     s->user ? "{\"error\":2,\"type\":null,\"reason\":\"[ENOENT] gone\",\"extra\":null}"
-                             : "{\"code\":-32001,\"message\":\"Method call error\",\"data\":{\"error\":"
-                               "2,\"reason\":\"[ENOENT] gone\",\"extra\":null}}");
+        script_error(
+            s, request,
+            s->user
+                ? "{\"error\":2,\"type\":null,\"reason\":\"[ENOENT] gone\",\"extra\":null}"
+                : "{\"code\":-32001,\"message\":\"Method call error\",\"data\":{\"error\":"
+                  "2,\"reason\":\"[ENOENT] gone\",\"extra\":null}}");
 }
 
 START_TEST(test_an_error_belongs_to_its_call_alone)
@@ -177,10 +179,12 @@ END_TEST
 
 /* ---- C11: too many at once ---- */
 
-#define TOO_MANY                                                                                 \
-    "{\"code\":-32000,\"message\":\"Maximum number of concurrent calls (20) has exceeded\"}"
-#define TOO_MANY_DDP                                                                             \
-    "{\"error\":109,\"type\":null,\"reason\":\"Maximum number of concurrent calls (20) has "     \
+#define TOO_MANY                                                                           \
+    "{\"code\":-32000,\"message\":\"Maximum number of concurrent calls (20) has "          \
+    "exceeded\"}"
+#define TOO_MANY_DDP                                                                       \
+    "{\"error\":109,\"type\":null,\"reason\":\"Maximum number of concurrent calls (20) "   \
+    "has "                                                                                 \
     "exceeded.\",\"extra\":null}"
 
 static void too_many_twice(struct script *s, json_t *request)
@@ -256,7 +260,8 @@ START_TEST(test_a_broken_connection_tells_each_call_what_became_of_it)
 
     /* Nothing more is tried on it. */
     tns__error_clear(&s->err);
-    tst_fails(tns__rpc_call(s->rpc, "core.ping", NULL, 0, NULL, &s->err), TNS_E_TRANSPORT, &s->err);
+    tst_fails(tns__rpc_call(s->rpc, "core.ping", NULL, 0, NULL, &s->err), TNS_E_TRANSPORT,
+              &s->err);
     for (size_t i = 0; i < 10; i++)
         call_done(&calls[i]);
     script_close(s);
@@ -282,7 +287,8 @@ START_TEST(test_a_single_call_tells_what_the_loss_means)
     struct script *s = script_open(codecs(0), answer_first_only);
 
     tst_ok(tns__rpc_call(s->rpc, "core.mirror", NULL, 0, NULL, &s->err), &s->err);
-    ck_assert_int_lt(tns__rpc_call(s->rpc, "pool.dataset.create", NULL, 0, NULL, &s->err), 0);
+    ck_assert_int_lt(tns__rpc_call(s->rpc, "pool.dataset.create", NULL, 0, NULL, &s->err),
+                     0);
     ck_assert_uint_eq(s->err.flags, TNS_F_OUTCOME_UNKNOWN);
     script_close(s);
 }
@@ -308,7 +314,8 @@ static void late_first(struct script *s, json_t *request)
 START_TEST(test_trap_7_a_late_reply_never_goes_to_another_call)
 {
     struct script *s = script_open(codecs(_i), late_first);
-    struct tns_call one = call_of("core.mirror", "[1]", 0), two = call_of("core.mirror", "[2]", 0);
+    struct tns_call one = call_of("core.mirror", "[1]", 0),
+                    two = call_of("core.mirror", "[2]", 0);
 
     script_deadline(s, 50);
     ck_assert_int_eq(tns__rpc_calls(s->rpc, &one, 1, &s->err), -TNS_E_TIMEOUT);
@@ -373,7 +380,8 @@ static const char *const garbage[] = {
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1e400}",
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":9223372036854775808}",
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"\\ud800\"}",
-    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]"
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]"
+    "]]]]]]]]]]]]]]]"
     "]]]]]]]]]]]]]]]}",
 };
 
@@ -451,10 +459,12 @@ START_TEST(test_W05_many_answers_to_nothing_end_the_connection)
 }
 END_TEST
 
-#define EVENT                                                                                    \
-    "{\"jsonrpc\":\"2.0\",\"method\":\"collection_update\",\"params\":{\"msg\":\"changed\","     \
+#define EVENT                                                                              \
+    "{\"jsonrpc\":\"2.0\",\"method\":\"collection_update\",\"params\":{\"msg\":"           \
+    "\"changed\","                                                                         \
     "\"collection\":\"core.get_jobs\",\"id\":1,\"fields\":{}}}"
-#define EVENT_DDP "{\"msg\":\"changed\",\"collection\":\"core.get_jobs\",\"id\":1,\"fields\":{}}"
+#define EVENT_DDP                                                                          \
+    "{\"msg\":\"changed\",\"collection\":\"core.get_jobs\",\"id\":1,\"fields\":{}}"
 
 static void events_then_right(struct script *s, json_t *request)
 {
@@ -485,7 +495,8 @@ START_TEST(test_W05_a_storm_of_events_ends_the_connection)
     struct script *s = script_open(codecs(_i), events_then_right);
 
     s->user = (void *)(uintptr_t)20000;
-    tst_fails(tns__rpc_call(s->rpc, "a.b", NULL, 0, NULL, &s->err), TNS_E_PROTOCOL, &s->err);
+    tst_fails(tns__rpc_call(s->rpc, "a.b", NULL, 0, NULL, &s->err), TNS_E_PROTOCOL,
+              &s->err);
     script_close(s);
 }
 END_TEST
@@ -518,7 +529,8 @@ START_TEST(test_an_answer_with_neither_result_nor_error_fails_its_call)
 {
     struct script *s = script_open(codecs(0), neither);
 
-    tst_fails(tns__rpc_call(s->rpc, "a.b", NULL, 0, NULL, &s->err), TNS_E_PROTOCOL, &s->err);
+    tst_fails(tns__rpc_call(s->rpc, "a.b", NULL, 0, NULL, &s->err), TNS_E_PROTOCOL,
+              &s->err);
     script_close(s);
 }
 END_TEST
@@ -615,18 +627,23 @@ static Suite *suite(void)
     TCase *tc = tcase_create("mux");
 
     tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, test_eight_are_in_flight_and_replies_may_come_in_any_order, 0, 2);
+    tcase_add_loop_test(tc, test_eight_are_in_flight_and_replies_may_come_in_any_order, 0,
+                        2);
     tcase_add_loop_test(tc, test_one_call_gives_its_result_or_its_error, 0, 2);
     tcase_add_loop_test(tc, test_an_error_belongs_to_its_call_alone, 0, 2);
-    tcase_add_loop_test(tc, test_C12_a_request_over_the_limit_fails_alone_and_is_not_sent, 0, 2);
+    tcase_add_loop_test(tc, test_C12_a_request_over_the_limit_fails_alone_and_is_not_sent,
+                        0, 2);
     tcase_add_loop_test(tc, test_secrets_are_not_sent_where_others_can_read_them, 0, 2);
     tcase_add_loop_test(tc, test_no_parameter_and_no_result_is_ever_logged, 0, 2);
-    tcase_add_loop_test(tc, test_C11_a_call_refused_for_too_many_others_is_tried_again, 0, 2);
-    tcase_add_loop_test(tc, test_C11_it_was_not_executed_and_may_be_repeated_when_the_time_is_up,
-                        0, 2);
-    tcase_add_loop_test(tc, test_a_broken_connection_tells_each_call_what_became_of_it, 0, 2);
-    tcase_add_loop_test(tc, test_a_send_that_fails_is_unknown_only_when_something_may_have_left, 0,
+    tcase_add_loop_test(tc, test_C11_a_call_refused_for_too_many_others_is_tried_again, 0,
                         2);
+    tcase_add_loop_test(
+        tc, test_C11_it_was_not_executed_and_may_be_repeated_when_the_time_is_up, 0, 2);
+    tcase_add_loop_test(tc, test_a_broken_connection_tells_each_call_what_became_of_it, 0,
+                        2);
+    tcase_add_loop_test(tc,
+                        test_a_send_that_fails_is_unknown_only_when_something_may_have_left,
+                        0, 2);
     tcase_add_test(tc, test_a_single_call_tells_what_the_loss_means);
     tcase_add_loop_test(tc, test_trap_7_a_late_reply_never_goes_to_another_call, 0, 2);
     tcase_add_test(tc, test_the_cancel_callback_ends_a_call);

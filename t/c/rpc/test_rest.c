@@ -34,24 +34,31 @@ static const struct way ways[] = {
     { "pool.query", "[]", 0, "GET", "pool", NULL },
     { "pool.get_instance", "[1]", 0, "GET", "pool/id/1", NULL },
     { "pool.dataset.query",
-      "[[[\"id\",\"=\",\"tank/vm\"]],{\"extra\":{\"retrieve_children\":false,\"properties\":[\"used\"]}}]",
+      "[[[\"id\",\"=\",\"tank/"
+      "vm\"]],{\"extra\":{\"retrieve_children\":false,\"properties\":[\"used\"]}}]",
       0, "GET",
-      "pool/dataset?extra.retrieve_children=false&extra.properties=%5B%22used%22%5D&id=tank%2Fvm",
+      "pool/"
+      "dataset?extra.retrieve_children=false&extra.properties=%5B%22used%22%5D&id=tank%"
+      "2Fvm",
       NULL },
-    { "pool.dataset.get_instance", "[\"tank/vm/vm-101-disk-0\",{\"extra\":{\"retrieve_children\":false}}]",
-      0, "GET", "pool/dataset/id/tank%2Fvm%2Fvm-101-disk-0?extra.retrieve_children=false", NULL },
+    { "pool.dataset.get_instance",
+      "[\"tank/vm/vm-101-disk-0\",{\"extra\":{\"retrieve_children\":false}}]", 0, "GET",
+      "pool/dataset/id/tank%2Fvm%2Fvm-101-disk-0?extra.retrieve_children=false", NULL },
     { "pool.dataset.create", "[{\"name\":\"tank/x\",\"type\":\"VOLUME\"}]", 0, "POST",
       "pool/dataset", "{\"name\":\"tank/x\",\"type\":\"VOLUME\"}" },
-    { "pool.dataset.update", "[\"tank/x\",{\"volsize\":1}]", 0, "PUT", "pool/dataset/id/tank%2Fx",
-      "{\"volsize\":1}" },
-    { "pool.dataset.delete", "[\"tank/x\"]", 0, "DELETE", "pool/dataset/id/tank%2Fx", NULL },
+    { "pool.dataset.update", "[\"tank/x\",{\"volsize\":1}]", 0, "PUT",
+      "pool/dataset/id/tank%2Fx", "{\"volsize\":1}" },
+    { "pool.dataset.delete", "[\"tank/x\"]", 0, "DELETE", "pool/dataset/id/tank%2Fx",
+      NULL },
     { "pool.dataset.delete", "[\"tank/x\",{\"recursive\":false}]", 0, "DELETE",
       "pool/dataset/id/tank%2Fx", "{\"recursive\":false}" },
-    { "pool.dataset.promote", "[\"tank/x\"]", 0, "POST", "pool/dataset/id/tank%2Fx/promote", NULL },
+    { "pool.dataset.promote", "[\"tank/x\"]", 0, "POST", "pool/dataset/id/tank%2Fx/promote",
+      NULL },
     { "pool.dataset.recommended_zvol_blocksize", "[\"tank\"]", 0, "POST",
       "pool/dataset/recommended_zvol_blocksize", "\"tank\"" },
-    { "pool.dataset.rename", "[\"tank/x\",{\"new_name\":\"tank/y\",\"force\":true}]", 2510, "POST",
-      "pool/dataset/rename", "{\"id\":\"tank/x\",\"data\":{\"new_name\":\"tank/y\",\"force\":true}}" },
+    { "pool.dataset.rename", "[\"tank/x\",{\"new_name\":\"tank/y\",\"force\":true}]", 2510,
+      "POST", "pool/dataset/rename",
+      "{\"id\":\"tank/x\",\"data\":{\"new_name\":\"tank/y\",\"force\":true}}" },
     { "zfs.snapshot.create", "[{\"dataset\":\"tank/x\",\"name\":\"s\"}]", 2504, "POST",
       "zfs/snapshot", "{\"dataset\":\"tank/x\",\"name\":\"s\"}" },
     { "pool.snapshot.create", "[{\"dataset\":\"tank/x\",\"name\":\"s\"}]", 2510, "POST",
@@ -64,8 +71,9 @@ static const struct way ways[] = {
       "zfs/snapshot/rollback", "{\"id\":\"tank/x@s\",\"options\":{\"recursive\":true}}" },
     { "pool.snapshot.rollback", "[\"tank/x@s\",{}]", 2510, "POST", "pool/snapshot/rollback",
       "{\"id\":\"tank/x@s\",\"options\":{}}" },
-    { "zfs.snapshot.clone", "[{\"snapshot\":\"tank/x@s\",\"dataset_dst\":\"tank/c\"}]", 2410, "POST",
-      "zfs/snapshot/clone", "{\"snapshot\":\"tank/x@s\",\"dataset_dst\":\"tank/c\"}" },
+    { "zfs.snapshot.clone", "[{\"snapshot\":\"tank/x@s\",\"dataset_dst\":\"tank/c\"}]",
+      2410, "POST", "zfs/snapshot/clone",
+      "{\"snapshot\":\"tank/x@s\",\"dataset_dst\":\"tank/c\"}" },
     { "pool.snapshot.hold", "[\"tank/x@s\"]", 2510, "POST", "pool/snapshot/hold",
       "{\"id\":\"tank/x@s\"}" },
     { "zfs.snapshot.query", "[[[\"dataset\",\"=\",\"tank/x\"]]]", 2410, "GET",
@@ -74,38 +82,46 @@ static const struct way ways[] = {
     { "iscsi.global.update", "[{\"basename\":\"iqn.x\"}]", 0, "PUT", "iscsi/global",
       "{\"basename\":\"iqn.x\"}" },
     { "iscsi.global.sessions", "[]", 2410, "GET", "iscsi/global/sessions", NULL },
-    { "iscsi.global.sessions", "[[[\"target\",\"=\",\"t\"]]]", 2504, "POST", "iscsi/global/sessions",
-      "{\"query_filters\":[[\"target\",\"=\",\"t\"]]}" },
+    { "iscsi.global.sessions", "[[[\"target\",\"=\",\"t\"]]]", 2504, "POST",
+      "iscsi/global/sessions", "{\"query_filters\":[[\"target\",\"=\",\"t\"]]}" },
     { "iscsi.extent.query", "[[[\"path\",\"=\",\"zvol/tank/x\"]]]", 0, "GET",
       "iscsi/extent?path=zvol%2Ftank%2Fx", NULL },
-    { "iscsi.extent.create", "[{\"name\":\"e\"}]", 0, "POST", "iscsi/extent", "{\"name\":\"e\"}" },
+    { "iscsi.extent.create", "[{\"name\":\"e\"}]", 0, "POST", "iscsi/extent",
+      "{\"name\":\"e\"}" },
     { "iscsi.extent.update", "[31,{\"comment\":\"x\"}]", 0, "PUT", "iscsi/extent/id/31",
       "{\"comment\":\"x\"}" },
     { "iscsi.extent.delete", "[31,false,true]", 0, "DELETE", "iscsi/extent/id/31",
       "{\"remove\":false,\"force\":true}" },
-    { "iscsi.targetextent.create", "[{\"target\":5,\"extent\":31}]", 0, "POST", "iscsi/targetextent",
-      "{\"target\":5,\"extent\":31}" },
-    { "iscsi.targetextent.delete", "[12,true]", 0, "DELETE", "iscsi/targetextent/id/12", "true" },
-    { "iscsi.target.create", "[{\"name\":\"t\"}]", 0, "POST", "iscsi/target", "{\"name\":\"t\"}" },
+    { "iscsi.targetextent.create", "[{\"target\":5,\"extent\":31}]", 0, "POST",
+      "iscsi/targetextent", "{\"target\":5,\"extent\":31}" },
+    { "iscsi.targetextent.delete", "[12,true]", 0, "DELETE", "iscsi/targetextent/id/12",
+      "true" },
+    { "iscsi.target.create", "[{\"name\":\"t\"}]", 0, "POST", "iscsi/target",
+      "{\"name\":\"t\"}" },
     { "iscsi.target.delete", "[5,true]", 2410, "DELETE", "iscsi/target/id/5", "true" },
     { "iscsi.target.delete", "[5,true,false]", 2504, "DELETE", "iscsi/target/id/5",
       "{\"force\":true,\"delete_extents\":false}" },
-    { "iscsi.target.delete", "[5,true]", 2510, "DELETE", "iscsi/target/id/5", "{\"force\":true}" },
-    { "iscsi.portal.create", "[{\"listen\":[]}]", 0, "POST", "iscsi/portal", "{\"listen\":[]}" },
-    { "iscsi.portal.listen_ip_choices", "[]", 0, "GET", "iscsi/portal/listen_ip_choices", NULL },
+    { "iscsi.target.delete", "[5,true]", 2510, "DELETE", "iscsi/target/id/5",
+      "{\"force\":true}" },
+    { "iscsi.portal.create", "[{\"listen\":[]}]", 0, "POST", "iscsi/portal",
+      "{\"listen\":[]}" },
+    { "iscsi.portal.listen_ip_choices", "[]", 0, "GET", "iscsi/portal/listen_ip_choices",
+      NULL },
     { "iscsi.initiator.update", "[1,{}]", 0, "PUT", "iscsi/initiator/id/1", "{}" },
     { "iscsi.auth.delete", "[1]", 0, "DELETE", "iscsi/auth/id/1", NULL },
     { "service.query", "[[[\"service\",\"=\",\"iscsitarget\"]]]", 0, "GET",
       "service?service=iscsitarget", NULL },
     { "service.start", "[\"iscsitarget\"]", 0, "POST", "service/start",
       "{\"service\":\"iscsitarget\"}" },
-    { "service.start", "[\"iscsitarget\",{\"silent\":false}]", 2410, "POST", "service/start",
+    { "service.start", "[\"iscsitarget\",{\"silent\":false}]", 2410, "POST",
+      "service/start",
       "{\"service\":\"iscsitarget\",\"service-control\":{\"silent\":false}}" },
-    { "service.start", "[\"iscsitarget\",{\"silent\":false}]", 2510, "POST", "service/start",
-      "{\"service\":\"iscsitarget\",\"options\":{\"silent\":false}}" },
+    { "service.start", "[\"iscsitarget\",{\"silent\":false}]", 2510, "POST",
+      "service/start", "{\"service\":\"iscsitarget\",\"options\":{\"silent\":false}}" },
     { "service.control", "[\"START\",\"iscsitarget\"]", 2510, "POST", "service/control",
       "{\"verb\":\"START\",\"service\":\"iscsitarget\"}" },
-    { "service.update", "[4,{\"enable\":true}]", 0, "PUT", "service/id/4", "{\"enable\":true}" },
+    { "service.update", "[4,{\"enable\":true}]", 0, "PUT", "service/id/4",
+      "{\"enable\":true}" },
 };
 
 static void expect_json(const char *text, const char *want)
@@ -230,7 +246,8 @@ START_TEST(test_filters_that_would_not_fit_are_left_out)
 
     for (int i = 0; i < 200; i++)
         json_array_append_new(names, json_sprintf("tank/vm/vm-%d-disk-0", 100 + i));
-    filters = json_pack("[[s,s,s],[s,s,o],[s,s,s]]", "a", "=", "x", "id", "in", names, "b", "=", "y");
+    filters = json_pack("[[s,s,s],[s,s,o],[s,s,s]]", "a", "=", "x", "id", "in", names, "b",
+                        "=", "y");
     tst_ok(tns__query_add(&t, filters, NULL, &err), &err);
     ck_assert_str_eq(t.text, "?a=x&b=y");
     tns__free(t.text);
@@ -240,9 +257,10 @@ END_TEST
 
 /* ---- filtering here ---- */
 
-#define ROWS                                                                                     \
-    "[{\"id\":1,\"name\":\"alpha\",\"p\":{\"used\":30},\"tags\":[\"a\",\"b\"],\"n\":null},"      \
-    "{\"id\":2,\"name\":\"Beta\",\"p\":{\"used\":10},\"tags\":[]},"                              \
+#define ROWS                                                                               \
+    "[{\"id\":1,\"name\":\"alpha\",\"p\":{\"used\":30},\"tags\":[\"a\",\"b\"],\"n\":null}" \
+    ","                                                                                    \
+    "{\"id\":2,\"name\":\"Beta\",\"p\":{\"used\":10},\"tags\":[]},"                        \
     "{\"id\":3,\"name\":\"gamma\",\"p\":{\"used\":20},\"tags\":[\"b\"]}]"
 
 struct apply {
@@ -275,8 +293,8 @@ static const struct apply applies[] = {
     { "[[\"name\",\"C^\",\"b\"]]", "{" SEL "}", "[" ID(2) "]" },
     { "[[\"n\",\"=\",null]]", "{" SEL "}", "[" ID(1) "," ID(2) "," ID(3) "]" },
     { "[[\"id\",\"=\",\"2\"]]", "{" SEL "}", "[]" },
-    { "[[\"OR\",[[\"id\",\"=\",1],[[\"id\",\">\",1],[\"name\",\"^\",\"g\"]]]]]", "{" SEL "}",
-      "[" ID(1) "," ID(3) "]" },
+    { "[[\"OR\",[[\"id\",\"=\",1],[[\"id\",\">\",1],[\"name\",\"^\",\"g\"]]]]]",
+      "{" SEL "}", "[" ID(1) "," ID(3) "]" },
     { "[]", "{" SEL ",\"order_by\":[\"p.used\"]}", "[" ID(2) "," ID(3) "," ID(1) "]" },
     { "[]", "{" SEL ",\"order_by\":[\"-name\"]}", "[" ID(3) "," ID(1) "," ID(2) "]" },
     { "[]", "{" SEL ",\"order_by\":[\"-id\"],\"offset\":1,\"limit\":1}", "[" ID(2) "]" },
@@ -290,7 +308,8 @@ static const struct apply applies[] = {
 START_TEST(test_C27_filters_and_options_hold_whatever_the_NAS_did)
 {
     const struct apply *a = &applies[_i];
-    json_t *filters = json_loads(a->filters, 0, NULL), *options = json_loads(a->options, 0, NULL);
+    json_t *filters = json_loads(a->filters, 0, NULL),
+           *options = json_loads(a->options, 0, NULL);
     json_t *got = NULL, *want = a->want ? json_loads(a->want, JSON_DECODE_ANY, NULL) : NULL;
     struct tns_error err = TNS_ERROR_INIT;
     int rc;
@@ -316,7 +335,8 @@ START_TEST(test_a_query_that_is_not_answered_with_a_list_is_no_empty_list)
     struct tns_error err = TNS_ERROR_INIT;
     json_t *got = NULL;
 
-    tst_fails(tns__filter_apply(json_object(), NULL, NULL, &got, &err), TNS_E_PROTOCOL, &err);
+    tst_fails(tns__filter_apply(json_object(), NULL, NULL, &got, &err), TNS_E_PROTOCOL,
+              &err);
     tst_fails(tns__filter_apply(json_null(), NULL, NULL, &got, &err), TNS_E_PROTOCOL, &err);
     ck_assert_ptr_null(got);
 }
@@ -350,7 +370,8 @@ static int book_exchange(struct tns_web *web, const struct tns_http_request *req
     ck_assert_uint_le(b->at, b->n);
     ck_assert_str_eq(req->method, p->verb);
     ck_assert_str_eq(req->path + 10, p->target);
-    b->key_seen = req->bearer && strcmp(tns__secret_bytes(req->bearer), TST_CANARY_KEY) == 0;
+    b->key_seen =
+        req->bearer && strcmp(tns__secret_bytes(req->bearer), TST_CANARY_KEY) == 0;
     if (p->status < 0) {
         tns__error_set(err, -p->status, "the book breaks the connection");
         err->flags |= p->flags;
@@ -445,7 +466,9 @@ START_TEST(test_jobs_are_followed)
         { "POST", "core/bulk", 200, "812", 0 },
         { "GET", "core/get_jobs?id=812", 200, "[{\"id\":812,\"state\":\"RUNNING\"}]", 0 },
         { "GET", "core/get_jobs?id=812", 200,
-          "[{\"id\":812,\"state\":\"SUCCESS\",\"result\":[1]},{\"id\":811,\"state\":\"FAILED\"}]", 0 },
+          "[{\"id\":812,\"state\":\"SUCCESS\",\"result\":[1]},{\"id\":811,\"state\":"
+          "\"FAILED\"}]",
+          0 },
     };
     struct tns_call call = call_of("core.bulk", "[\"a\",[]]", TNS_CALL_JOB);
     struct book b;
@@ -466,7 +489,8 @@ START_TEST(test_a_failed_list_is_an_error_and_the_next_call_goes_on)
         { "GET", "service", 401, "401: Unauthorized", 0 },
         { "GET", "core/ping", 200, "\"pong\"", 0 },
     };
-    struct tns_call calls[3] = { call_of("pool.query", NULL, 0), call_of("service.query", NULL, 0),
+    struct tns_call calls[3] = { call_of("pool.query", NULL, 0),
+                                 call_of("service.query", NULL, 0),
                                  call_of("core.ping", NULL, 0) };
     struct book b;
 
@@ -524,7 +548,8 @@ END_TEST
 START_TEST(test_what_cannot_be_said_over_REST_fails_alone)
 {
     static const struct page pages[] = { { "GET", "core/ping", 200, "\"pong\"", 0 } };
-    struct tns_call calls[2] = { call_of("auth.me", NULL, 0), call_of("core.ping", NULL, 0) };
+    struct tns_call calls[2] = { call_of("auth.me", NULL, 0),
+                                 call_of("core.ping", NULL, 0) };
     struct book b;
 
     OPEN(&b, pages);
@@ -553,11 +578,13 @@ static int sweep_rest(void *user, struct tns_error *err)
     b->at = 0;
     b->rpc = NULL;
     rc = tns__rest_open(&b->ctx, &b->web, key, &b->rpc, err);
-    params = json_pack("[[[s,s,s]],{s:[s],s:[s]}]", "name", "=", "x", "select", "id", "order_by", "id");
+    params = json_pack("[[[s,s,s]],{s:[s],s:[s]}]", "name", "=", "x", "select", "id",
+                       "order_by", "id");
     if (rc == 0 && !params)
         rc = tns__error_nomem(err);
     if (rc == 0)
-        rc = tns__rpc_call(b->rpc, "iscsi.extent.query", params, TNS_CALL_READ, &result, err);
+        rc = tns__rpc_call(b->rpc, "iscsi.extent.query", params, TNS_CALL_READ, &result,
+                           err);
     if (rc == 0)
         ck_assert_uint_eq(json_array_size(result), 1);
     json_decref(result);
@@ -576,7 +603,8 @@ START_TEST(test_every_allocation_may_fail)
 }
 END_TEST
 
-#define LOOP(tc, fn, table) tcase_add_loop_test(tc, fn, 0, sizeof(table) / sizeof((table)[0]))
+#define LOOP(tc, fn, table)                                                                \
+    tcase_add_loop_test(tc, fn, 0, sizeof(table) / sizeof((table)[0]))
 
 static Suite *suite(void)
 {

@@ -80,11 +80,13 @@ void cert_make(enum srv_cert kind, struct cert *ret)
     ret->key = EVP_EC_gen("P-256");
     ret->cert = new_cert(ret->key, "nas", from, to);
     add_ext(ret->cert, ca, NID_subject_alt_name,
-            kind == SRV_OTHER_HOST ? "DNS:nas.example" : "DNS:localhost,IP:127.0.0.1,IP:::1");
+            kind == SRV_OTHER_HOST ? "DNS:nas.example"
+                                   : "DNS:localhost,IP:127.0.0.1,IP:::1");
     X509_set_issuer_name(ret->cert,
                          X509_get_subject_name(kind == SRV_SELF_SIGNED ? ret->cert : ca));
-    ck_assert_int_ne(
-        X509_sign(ret->cert, kind == SRV_SELF_SIGNED ? ret->key : ca_key, EVP_sha256()), 0);
+    ck_assert_int_ne(X509_sign(ret->cert, kind == SRV_SELF_SIGNED ? ret->key : ca_key,
+                               EVP_sha256()),
+                     0);
 
     write_pem(ca, ret->ca_file);
     spell_fingerprint(ret->cert, ret->fingerprint);

@@ -87,7 +87,8 @@ static void *proxy_thread(void *arg)
 struct proxy *proxy_start(uint16_t target, size_t limit)
 {
     struct proxy *p = calloc(1, sizeof(*p));
-    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in sin = { .sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(sin);
     sigset_t all, before;
 

@@ -199,8 +199,8 @@ bool srv_answer(struct srv_conn *c, int status, const char *headers, const char 
 {
     char head[2048];
 
-    snprintf(head, sizeof(head), "HTTP/1.1 %d Answer\r\nContent-Length: %zu\r\n%s\r\n", status,
-             strlen(body), headers ? headers : "");
+    snprintf(head, sizeof(head), "HTTP/1.1 %d Answer\r\nContent-Length: %zu\r\n%s\r\n",
+             status, strlen(body), headers ? headers : "");
     return srv_say(c, head) && srv_say(c, body);
 }
 
@@ -225,10 +225,11 @@ bool srv_upgrade(struct srv_conn *c)
     if (!srv_request(c))
         return false;
     srv_accept_value(c, accept);
-    snprintf(head, sizeof(head),
-             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-             "Sec-WebSocket-Accept: %s\r\n\r\n",
-             accept);
+    snprintf(
+        head, sizeof(head),
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Accept: %s\r\n\r\n",
+        accept);
     return srv_say(c, head);
 }
 
@@ -265,7 +266,8 @@ bool srv_frame(struct srv_conn *c, int first_byte, const void *payload, size_t l
             memcpy(one + n, payload, len);
         return srv_write(c, one, n + len);
     }
-    return srv_write(c, head, srv_frame_head(head, first_byte, len)) && srv_write(c, payload, len);
+    return srv_write(c, head, srv_frame_head(head, first_byte, len)) &&
+           srv_write(c, payload, len);
 }
 
 bool srv_text(struct srv_conn *c, const char *text)
@@ -341,8 +343,9 @@ static void *acceptor(void *arg)
     while (!atomic_load(&srv->stop)) {
         struct pollfd p = { .fd = srv->fd, .events = POLLIN };
         struct srv_conn *c;
-        int fd = poll(&p, 1, 20) > 0 ? accept4(srv->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)
-                                     : -1;
+        int fd = poll(&p, 1, 20) > 0
+                     ? accept4(srv->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)
+                     : -1;
 
         if (fd < 0)
             continue;
@@ -369,7 +372,8 @@ static void setup_tls(struct srv *srv, enum srv_cert kind)
         SSL_CTX_set_max_proto_version(srv->ssl, TLS1_1_VERSION);
         ck_assert_int_eq(SSL_CTX_set_cipher_list(srv->ssl, "ALL:@SECLEVEL=0"), 1);
     }
-    SSL_CTX_set_mode(srv->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(srv->ssl,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     ck_assert_int_eq(SSL_CTX_use_certificate(srv->ssl, srv->cert.cert), 1);
     ck_assert_int_eq(SSL_CTX_use_PrivateKey(srv->ssl, srv->cert.key), 1);
 }
@@ -377,7 +381,8 @@ static void setup_tls(struct srv *srv, enum srv_cert kind)
 struct srv *srv_start(enum srv_cert cert, srv_fn fn, void *arg)
 {
     struct srv *srv = calloc(1, sizeof(*srv));
-    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in sin = { .sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(sin);
     sigset_t all, before;
 

@@ -14,15 +14,15 @@ enum srv_cert {
     SRV_SELF_SIGNED, /* the same names, signed by itself                   */
     SRV_EXPIRED,
     SRV_NOT_YET,
-    SRV_OTHER_HOST,  /* for nas.example only                               */
-    SRV_OLD_TLS,     /* good, but TLS 1.1 at most                          */
+    SRV_OTHER_HOST, /* for nas.example only                               */
+    SRV_OLD_TLS,    /* good, but TLS 1.1 at most                          */
 };
 
 struct srv;
 
 struct srv_conn {
     struct srv *srv;
-    unsigned number; /* 1 for the first connection */
+    unsigned number;     /* 1 for the first connection */
     char request[20000]; /* the HTTP request's head, once read */
     char *body;
     size_t body_len;

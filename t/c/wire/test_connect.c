@@ -21,8 +21,8 @@ static int try_open(struct fix *f)
 
 static atomic_int asked;
 
-static int resolve_never(const char *host, const char *service, const struct addrinfo *hints,
-                         struct addrinfo **ret)
+static int resolve_never(const char *host, const char *service,
+                         const struct addrinfo *hints, struct addrinfo **ret)
 {
     (void)host, (void)service, (void)hints, (void)ret;
     atomic_fetch_add(&asked, 1);
@@ -77,8 +77,8 @@ END_TEST
 
 static int resolve_answer;
 
-static int resolve_fails(const char *host, const char *service, const struct addrinfo *hints,
-                         struct addrinfo **ret)
+static int resolve_fails(const char *host, const char *service,
+                         const struct addrinfo *hints, struct addrinfo **ret)
 {
     (void)host, (void)service, (void)hints, (void)ret;
     atomic_fetch_add(&asked, 1);
@@ -229,7 +229,8 @@ END_TEST
 /* A listener whose queue is full drops what comes: connect() hangs, as to a host that is off. */
 static int deaf_port(uint16_t *ret_port, int fill[4])
 {
-    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in sin = { .sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(sin);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -284,15 +285,16 @@ END_TEST
 START_TEST(test_what_is_loopback_and_what_only_looks_like_it)
 {
     static const char *const yes[] = { "127.0.0.1", "127.255.0.3", "::1", "localhost" };
-    static const char *const no[] = { "10.0.0.1", "128.0.0.1", "127.0.0.1.example", "::2",
-                                      "localhost.example", "::ffff:10.0.0.1", "" };
+    static const char *const no[] = { "10.0.0.1", "128.0.0.1",         "127.0.0.1.example",
+                                      "::2",      "localhost.example", "::ffff:10.0.0.1",
+                                      "" };
 
     for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
-        ck_assert_msg(tns__endpoint_is_loopback(&(struct tns_endpoint){ .host = yes[i] }), "%s",
-                      yes[i]);
+        ck_assert_msg(tns__endpoint_is_loopback(&(struct tns_endpoint){ .host = yes[i] }),
+                      "%s", yes[i]);
     for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
-        ck_assert_msg(!tns__endpoint_is_loopback(&(struct tns_endpoint){ .host = no[i] }), "%s",
-                      no[i]);
+        ck_assert_msg(!tns__endpoint_is_loopback(&(struct tns_endpoint){ .host = no[i] }),
+                      "%s", no[i]);
 }
 END_TEST
 

@@ -18,9 +18,11 @@ struct refusal {
 #define UP "HTTP/1.1 101 Switching Protocols\r\n"
 
 static const struct refusal refusals[] = {
-    { "HTTP/1.1 301 Moved\r\nLocation: https://127.0.0.1:1/\r\n" BODY, 301, 0, "never followed" },
+    { "HTTP/1.1 301 Moved\r\nLocation: https://127.0.0.1:1/\r\n" BODY, 301, 0,
+      "never followed" },
     { "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n" BODY, 302, 0, "never followed" },
-    { "HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:1/\r\n" BODY, 307, 0, "never followed" },
+    { "HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:1/\r\n" BODY, 307, 0,
+      "never followed" },
     { "HTTP/1.1 200 OK\r\n" BODY, 200, 0, "HTTP 200" },
     { "HTTP/1.1 401 Unauthorized\r\n" BODY, 401, 0, "HTTP 401" },
     { "HTTP/1.1 404 Not Found\r\n" BODY, 404, 0, "HTTP 404" },
@@ -28,8 +30,8 @@ static const struct refusal refusals[] = {
     { "HTTP/1.1 502 Bad Gateway\r\n" BODY, 502, TNS_F_RETRYABLE, "starting" },
     { "HTTP/1.1 503 Unavailable\r\n" BODY, 503, TNS_F_RETRYABLE, "starting" },
     { UP "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 0, 0, "websocket" },
-    { UP "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: wrong\r\n\r\n", 0, 0,
-      "websocket" },
+    { UP "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: wrong\r\n\r\n",
+      0, 0, "websocket" },
     { UP "Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n", 0, 0, "websocket" },
     { "SSH-2.0-OpenSSH_9.2p1\r\n\r\n", 0, 0, "localhost" },
     { "HTTP/1.1 abc\r\n\r\n", 0, 0, "localhost" },
@@ -68,8 +70,9 @@ static void serve_endless_headers(struct srv_conn *c, void *arg)
     (void)arg;
     if (!srv_request(c) || !srv_say(c, UP))
         return;
-    while (srv_say(c, "X-Padding: "
-                      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n"))
+    while (srv_say(
+        c, "X-Padding: "
+           "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n"))
         ;
 }
 
@@ -112,7 +115,8 @@ static const struct garbage garbages[] = {
     { "a binary message", BYTES("\x82\x03xyz") },
     { "a frame of 2^63 bytes", BYTES("\x81\x7f\x80\x00\x00\x00\x00\x00\x00\x00xxxx") },
     { "a frame of 2^62 bytes", BYTES("\x81\x7f\x40\x00\x00\x00\x00\x00\x00\x00xxxx") },
-    { "a frame of 64 MiB and one byte", BYTES("\x81\x7f\x00\x00\x00\x00\x04\x00\x00\x01xxxx") },
+    { "a frame of 64 MiB and one byte",
+      BYTES("\x81\x7f\x00\x00\x00\x00\x04\x00\x00\x01xxxx") },
 };
 
 static void serve_garbage(struct srv_conn *c, void *arg)
@@ -141,8 +145,8 @@ START_TEST(test_W02_a_malformed_frame_ends_the_connection)
     fix_start(&f, SRV_GOOD, serve_garbage, &g);
     ws = fix_open(&f);
     rc = tns__ws_recv(ws, &text, &len, &f.err);
-    ck_assert_msg(rc == -TNS_E_TRANSPORT || rc == -TNS_E_PROTOCOL, "%s: answered %d: %s", g.name,
-                  rc, f.err.text);
+    ck_assert_msg(rc == -TNS_E_TRANSPORT || rc == -TNS_E_PROTOCOL, "%s: answered %d: %s",
+                  g.name, rc, f.err.text);
     tns__ws_close(ws);
     fix_stop(&f);
 }
@@ -283,7 +287,8 @@ static void serve_drop_by_drop(struct srv_conn *c, void *arg)
     (void)arg;
     if (!srv_request(c))
         return;
-    while (!srv_stopping(c->srv) && srv_write(c, i < sizeof(slow) - 1 ? slow + i : "a", 1)) {
+    while (!srv_stopping(c->srv) &&
+           srv_write(c, i < sizeof(slow) - 1 ? slow + i : "a", 1)) {
         i++;
         nap.deadline_ns = tns__now_ns() + TNS_MS(1000);
         tns__ctx_backoff(&nap, 10, "the next drop", NULL);
@@ -317,7 +322,8 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, test_W02_a_malformed_frame_ends_the_connection, 0,
                         sizeof(garbages) / sizeof(garbages[0]));
     tcase_add_test(tc, test_W02_a_masked_frame_has_a_defined_end);
-    tcase_add_loop_test(tc, test_W02_a_flood_costs_no_memory_and_ends_at_the_deadline, 0, 3);
+    tcase_add_loop_test(tc, test_W02_a_flood_costs_no_memory_and_ends_at_the_deadline, 0,
+                        3);
     tcase_add_test(tc, test_W02_unasked_messages_wait_only_up_to_a_limit);
     tcase_add_test(tc, test_W02_what_follows_a_close_is_no_message);
     tcase_add_test(tc, test_W03_drop_by_drop_the_deadline_still_wins);

@@ -36,8 +36,8 @@ static int ask(struct fix *f, struct tns_http *http, const char *method, const c
     return tns__http_exchange(http, &req, res, &f->err);
 }
 
-static void exchange(struct fix *f, struct tns_http *http, const char *method, const char *path,
-                     const char *body, const char *want)
+static void exchange(struct fix *f, struct tns_http *http, const char *method,
+                     const char *path, const char *body, const char *want)
 {
     struct tns_http_response res = { 0 };
 
@@ -86,7 +86,8 @@ START_TEST(test_the_key_goes_in_its_header_and_the_host_in_another)
     fix_start(&f, SRV_GOOD, serve_headers, NULL);
     http = open_http(&f);
     tst_ok(tns__http_exchange(http, &req, &res, &f.err), &f.err);
-    ck_assert_ptr_nonnull(strstr(res.body, "\r\nAuthorization: Bearer " TST_CANARY_KEY "\r\n"));
+    ck_assert_ptr_nonnull(
+        strstr(res.body, "\r\nAuthorization: Bearer " TST_CANARY_KEY "\r\n"));
     snprintf(host, sizeof(host), "\r\nHost: localhost:%u\r\n", f.ep.port);
     ck_assert_ptr_nonnull(strstr(res.body, host));
     tst_no_canary(tst_log_text());
@@ -97,8 +98,8 @@ START_TEST(test_the_key_goes_in_its_header_and_the_host_in_another)
 }
 END_TEST
 
-static int resolve_must_not(const char *host, const char *service, const struct addrinfo *hints,
-                            struct addrinfo **ret)
+static int resolve_must_not(const char *host, const char *service,
+                            const struct addrinfo *hints, struct addrinfo **ret)
 {
     (void)host, (void)service, (void)hints, (void)ret;
     abort();
@@ -372,7 +373,9 @@ END_TEST
 static int sweep_exchange(void *user, struct tns_error *err)
 {
     struct fix *f = user;
-    struct tns_http_request req = { .method = "PUT", .path = "/s", .body = "{}", .body_len = 2 };
+    struct tns_http_request req = {
+        .method = "PUT", .path = "/s", .body = "{}", .body_len = 2
+    };
     struct tns_http_response res = { 0 };
     struct tns_http *http = NULL;
     int rc;
@@ -407,7 +410,8 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, test_every_verb_with_and_without_a_body, 0, 2);
     tcase_add_test(tc, test_the_key_goes_in_its_header_and_the_host_in_another);
     tcase_add_test(tc, test_a_key_never_goes_over_plain_http_to_another_host);
-    tcase_add_loop_test(tc, test_every_status_is_an_answer_and_a_redirect_is_not_followed, 0, 9);
+    tcase_add_loop_test(tc, test_every_status_is_an_answer_and_a_redirect_is_not_followed,
+                        0, 9);
     tcase_add_loop_test(tc, test_bodies_in_every_wrapping, 0,
                         sizeof(wrappings) / sizeof(wrappings[0]));
     tcase_add_test(tc, test_a_body_of_64_MiB_arrives_whole);

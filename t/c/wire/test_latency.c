@@ -16,8 +16,8 @@ struct bare {
     bool open, answered, want;
 };
 
-static int bare_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                         size_t len)
+static int bare_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                         void *in, size_t len)
 {
     struct bare *b = lws_context_user(lws_get_context(wsi));
     unsigned char buf[LWS_PRE + sizeof(REQUEST)];
@@ -38,7 +38,8 @@ static int bare_callback(struct lws *wsi, enum lws_callback_reasons reason, void
 static struct lws_context *bare_open(const struct fix *f, struct bare *b)
 {
     static const struct lws_protocols protocols[] = {
-        { .name = "bare", .callback = bare_callback, .rx_buffer_size = 65536 }, { .name = NULL }
+        { .name = "bare", .callback = bare_callback, .rx_buffer_size = 65536 },
+        { .name = NULL }
     };
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
@@ -47,7 +48,8 @@ static struct lws_context *bare_open(const struct fix *f, struct bare *b)
         .gid = -1,
         .uid = -1,
         .fd_limit_per_thread = 8,
-        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
+        .options =
+            LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
     };
     struct lws_client_connect_info ci = {
         .address = "127.0.0.1",
@@ -131,8 +133,8 @@ START_TEST(test_the_client_adds_at_most_0_3_ms_to_a_call)
     }
     bare = median(bare_ns);
     ours = median(our_ns);
-    printf("# median of %d calls: %.0f us with libwebsockets alone, %.0f us with ours\n", ROUNDS,
-           bare / 1e3, ours / 1e3);
+    printf("# median of %d calls: %.0f us with libwebsockets alone, %.0f us with ours\n",
+           ROUNDS, bare / 1e3, ours / 1e3);
     ck_assert_msg(ours - bare <= MOST_NS, "%.3f ms is too much", (ours - bare) / 1e6);
     tns__ws_close(ws);
     lws_context_destroy(lws);

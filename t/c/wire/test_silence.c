@@ -41,13 +41,16 @@ static void serve_http(struct srv_conn *c, void *arg)
 {
     (void)arg;
     if (srv_request(c))
-        srv_answer(c, 200, "Content-Type: application/json\r\n", "{\"result\":\"all of it\"}");
+        srv_answer(c, 200, "Content-Type: application/json\r\n",
+                   "{\"result\":\"all of it\"}");
     srv_linger(c);
 }
 
 static int ask_http(struct fix *f)
 {
-    struct tns_http_request req = { .method = "POST", .path = "/x", .body = "{}", .body_len = 2 };
+    struct tns_http_request req = {
+        .method = "POST", .path = "/x", .body = "{}", .body_len = 2
+    };
     struct tns_http_response res = { 0 };
     struct tns_http *http = NULL;
     int rc = tns__http_open(&f->ctx, &f->ep, &http, &f->err);
@@ -108,8 +111,8 @@ START_TEST(test_silence_from_any_byte_on_ends_at_the_deadline)
         fix_deadline(&f, DEADLINE_MS);
         start = tns__now_ns();
         rc = how->ask(&f);
-        ck_assert_msg(ms_since(start) <= DEADLINE_MS + LATE_MS, "after byte %zu: %d ms", limit,
-                      (int)ms_since(start));
+        ck_assert_msg(ms_since(start) <= DEADLINE_MS + LATE_MS, "after byte %zu: %d ms",
+                      limit, (int)ms_since(start));
         /* Over TLS the last bytes are the server's farewell: the answer was whole before. */
         timeouts += rc == -TNS_E_TIMEOUT;
         ck_assert_msg(rc == -TNS_E_TIMEOUT || (rc == 0 && how->cert != SRV_PLAIN),

@@ -99,7 +99,8 @@ END_TEST
 
 START_TEST(test_a_right_fingerprint_needs_no_chain_no_host_and_no_date)
 {
-    static const enum srv_cert certs[] = { SRV_GOOD, SRV_SELF_SIGNED, SRV_OTHER_HOST, SRV_EXPIRED };
+    static const enum srv_cert certs[] = { SRV_GOOD, SRV_SELF_SIGNED, SRV_OTHER_HOST,
+                                           SRV_EXPIRED };
     struct fix f;
 
     fix_start(&f, certs[_i], serve_echo, NULL);
@@ -146,11 +147,13 @@ END_TEST
 
 START_TEST(test_a_fingerprint_that_is_none_is_a_mistake_in_the_configuration)
 {
-    static const char *const wrong[] = { "", "AB", "AB:CD",
-                                         "zz:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:"
-                                         "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF",
-                                         "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:"
-                                         "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00" };
+    static const char *const wrong[] = {
+        "", "AB", "AB:CD",
+        "zz:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:"
+        "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF",
+        "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:"
+        "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00"
+    };
     struct fix f;
 
     fix_start(&f, SRV_GOOD, serve_echo, NULL);
@@ -241,8 +244,8 @@ START_TEST(test_trap_6_the_configured_name_is_verified_and_not_the_address)
 }
 END_TEST
 
-static int resolve_to_loopback(const char *host, const char *service, const struct addrinfo *hints,
-                               struct addrinfo **ret)
+static int resolve_to_loopback(const char *host, const char *service,
+                               const struct addrinfo *hints, struct addrinfo **ret)
 {
     (void)host;
     return getaddrinfo("127.0.0.1", service, hints, ret);
@@ -264,7 +267,8 @@ END_TEST
 
 START_TEST(test_a_mistyped_host_is_refused_before_a_connection)
 {
-    static const char *const wrong[] = { "", "na s", "nas\n", "nas/", "http://nas", "-nas", "n\xc3\xa4s" };
+    static const char *const wrong[] = { "",           "na s", "nas\n",     "nas/",
+                                         "http://nas", "-nas", "n\xc3\xa4s" };
     struct fix f;
 
     fix_start(&f, SRV_GOOD, serve_echo, NULL);
@@ -282,11 +286,13 @@ static Suite *suite(void)
     TCase *tc = tcase_create("tls");
 
     tcase_set_timeout(tc, 30);
-    tcase_add_loop_test(tc, test_W06_a_bad_certificate_is_refused_before_anything_is_sent, 0, 5);
+    tcase_add_loop_test(tc, test_W06_a_bad_certificate_is_refused_before_anything_is_sent,
+                        0, 5);
     tcase_add_test(tc, test_trap_5_the_cause_names_the_fingerprint_to_set);
     tcase_add_test(tc, test_trap_5_a_server_without_TLS_is_named_so);
     tcase_add_test(tc, test_W01_a_plain_answer_on_a_TLS_port_is_named_so);
-    tcase_add_loop_test(tc, test_a_right_fingerprint_needs_no_chain_no_host_and_no_date, 0, 4);
+    tcase_add_loop_test(tc, test_a_right_fingerprint_needs_no_chain_no_host_and_no_date, 0,
+                        4);
     tcase_add_test(tc, test_one_of_several_fingerprints_is_enough_in_either_case);
     tcase_add_test(tc, test_W06_a_wrong_fingerprint_is_refused_even_with_a_good_chain);
     tcase_add_test(tc, test_a_fingerprint_that_is_none_is_a_mistake_in_the_configuration);
@@ -294,7 +300,8 @@ static Suite *suite(void)
     tcase_add_test(tc, test_trap_3_a_CA_file_replaces_the_system_s_authorities);
     tcase_add_test(tc, test_trap_4_a_CA_file_that_cannot_be_used_is_named);
     tcase_add_test(tc, test_trap_6_the_configured_name_is_verified_and_not_the_address);
-    tcase_add_test(tc, test_trap_6_a_name_that_resolves_elsewhere_is_still_the_name_that_counts);
+    tcase_add_test(
+        tc, test_trap_6_a_name_that_resolves_elsewhere_is_still_the_name_that_counts);
     tcase_add_test(tc, test_a_mistyped_host_is_refused_before_a_connection);
     suite_add_tcase(s, tc);
     return s;

@@ -150,10 +150,11 @@ static void serve_first_message_with_handshake(struct srv_conn *c, void *arg)
     if (!srv_request(c))
         return;
     srv_accept_value(c, accept);
-    n = snprintf(all, sizeof(all) - 64,
-                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                 "Sec-WebSocket-Accept: %s\r\n\r\n",
-                 accept);
+    n = snprintf(
+        all, sizeof(all) - 64,
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Accept: %s\r\n\r\n",
+        accept);
     n += (int)srv_frame_head((unsigned char *)all + n, 0x81, 5);
     memcpy(all + n, "early", 5);
     srv_write(c, all, (size_t)n + 5);
@@ -635,7 +636,8 @@ START_TEST(test_no_descriptor_leaks_and_none_passes_exec)
             fcntl(fd, F_SETFD, FD_CLOEXEC);
     fix_start(&f, SRV_GOOD, serve_echo, NULL);
     ws = fix_open(&f);
-    ck_assert_int_eq(getsockopt(tns__ws_fd(ws), IPPROTO_TCP, TCP_NODELAY, &nodelay, &len), 0);
+    ck_assert_int_eq(getsockopt(tns__ws_fd(ws), IPPROTO_TCP, TCP_NODELAY, &nodelay, &len),
+                     0);
     ck_assert_int_ne(nodelay, 0);
     open_fds(true);
     tns__ws_close(ws);
@@ -737,11 +739,13 @@ static Suite *suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, test_messages_go_there_and_back, 0, 2);
     tcase_add_test(tc, test_the_largest_request_passes_and_one_byte_more_is_never_sent);
-    tcase_add_test(tc, test_W02_frames_split_and_merged_at_every_byte_give_the_same_messages);
+    tcase_add_test(tc,
+                   test_W02_frames_split_and_merged_at_every_byte_give_the_same_messages);
     tcase_add_loop_test(tc, test_a_message_that_came_with_the_handshake_is_not_lost, 0, 2);
     tcase_add_loop_test(tc, test_a_reply_of_64_MiB_arrives_whole, 0, 2);
     tcase_add_loop_test(tc, test_a_reply_of_64_MiB_and_one_byte_is_refused, 0, 2);
-    tcase_add_test(tc, test_trap_8_a_message_ends_with_its_last_fragment_and_not_with_a_chunk);
+    tcase_add_test(tc,
+                   test_trap_8_a_message_ends_with_its_last_fragment_and_not_with_a_chunk);
     tcase_add_test(tc, test_trap_1_a_receive_ends_at_its_deadline);
     tcase_add_test(tc, test_looking_without_waiting_does_not_wait);
     tcase_add_test(tc, test_the_cancel_callback_ends_a_wait);
@@ -751,8 +755,9 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, test_the_reason_of_a_hang_up_is_told, 0, 3);
     tcase_add_test(tc, test_what_came_before_the_end_is_still_handed_out);
     tcase_add_test(tc, test_trap_2_SIGPIPE_stays_the_host_program_s);
-    tcase_add_loop_test(tc, test_trap_7_a_forked_child_that_closes_leaves_the_connection_alone, 0,
-                        2);
+    tcase_add_loop_test(tc,
+                        test_trap_7_a_forked_child_that_closes_leaves_the_connection_alone,
+                        0, 2);
     tcase_add_test(tc, test_trap_7_a_forked_child_cannot_use_the_connection);
     tcase_add_test(tc, test_no_descriptor_leaks_and_none_passes_exec);
     tcase_add_test(tc, test_nothing_is_printed);
