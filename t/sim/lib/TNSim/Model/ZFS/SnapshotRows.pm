@@ -98,7 +98,7 @@ sub resource_row ($self, $snap, %want) {
         pool => $self->{zfs}->pool_of($snap->{name}), type => 'SNAPSHOT',
         snapshot_name => $snap->{name} =~ s/\A[^@]+\@//r,
         createtxg => $snap->{txg} + 0, guid => $snap->{guid} + 0, properties => $shown,
-        holds => $want{get_holds} ? [sort keys %{ $snap->{holds} }] : undef,
+        holds => $want{get_holds} && %{ $snap->{holds} } ? [sort keys %{ $snap->{holds} }] : undef,
         user_properties => $user ? { map { $_ => $user->{$_}[0] } keys %$user } : undef,
     };
 }
