@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "volume/alloc.h"
+#include "volume/freename.h"
 #include "volume/make.h"
 #include "volume/preflight.h"
 #include "volume/tag.h"
@@ -16,57 +16,17 @@
 
 /* ---- the name ---- */
 
-#define NAMES_ASKED 24
-
-struct names {
-    char text[2 * NAMES_ASKED][TNS_ZVOL_CAP];
-    const char *ids[2 * NAMES_ASKED + 1];
-};
-
-/* A base keeps its number to itself, too: the disk it was made from may come back as a clone. */
-static int names_fill(struct tns_storage *st, uint64_t vmid, unsigned first,
-                      struct names *names, struct tns_error *err)
-{
-    unsigned i;
-
-    for (i = 0; i < 2 * NAMES_ASKED; i++) {
-        char leaf[TNS_LEAF_CAP];
-        int rc;
-
-        tns__fmt(leaf, sizeof(leaf), "%s-%llu-disk-%u", i % 2 ? "base" : "vm",
-                 (unsigned long long)vmid, first + i / 2);
-        rc = tns__zvol_name(st->opt.dataset, leaf, names->text[i], err);
-        if (rc)
-            return rc;
-        names->ids[i] = names->text[i];
-    }
-    names->ids[i] = NULL;
-    return 0;
-}
-
-static bool listed(const struct tns_dataset_list *list, const char *id)
-{
-    size_t i;
-
-    for (i = 0; i < list->n; i++)
-        if (strcmp(list->items[i].id, id) == 0)
-            return true;
-    return false;
-}
-
 /* One trip: who bears the candidates' names, and all that the next step wants to know. */
-static int names_ask(struct tns_make *m, const struct names *names, struct tns_error *err)
+static int names_ask(struct tns_make *m, struct tns_names *names, struct tns_error *err)
 {
     _tns_batch_ struct tns_batch *b = tns__batch_new(m->st->session);
-    const char *const *ids = names->ids;
-    struct tns_dataset_filter filter = { .ids = ids, .with_tags = true };
     int parent_call;
     int rc;
 
     if (!b)
         return tns__error_nomem(err);
     tns__make_clear(m);
-    tns__dataset_list_put(b, &filter, &m->datasets);
+    tns__names_put(b, names);
     parent_call = tns__dataset_get_put(b, m->st->opt.dataset, &m->parent);
     tns__mapping_list_put(b, NULL, &m->mappings);
     tns__target_list_put(b, &m->targets);
@@ -74,34 +34,24 @@ static int names_ask(struct tns_make *m, const struct names *names, struct tns_e
     return tns__batch_parent(m->st, b, parent_call, rc, err);
 }
 
-int tns__free_name(struct tns_make *m, uint64_t vmid, unsigned *first, struct tns_error *err)
+static int name_choose(struct tns_make *m, uint64_t vmid, struct tns_error *err)
 {
-    _tns_free_ struct names *names = tns__alloc(sizeof(*names));
-    unsigned start = *first;
-    unsigned i;
+    _tns_names_ struct tns_names *names = tns__alloc(sizeof(*names));
+    char leaf[TNS_LEAF_CAP];
     int rc;
 
     if (!names)
         return tns__error_nomem(err);
-    for (; start < 1000; start += NAMES_ASKED) {
-        rc = names_fill(m->st, vmid, start, names, err);
-        if (rc == 0)
-            rc = names_ask(m, names, err);
-        if (rc)
-            return rc;
-        for (i = 0; i < NAMES_ASKED; i++) {
-            if (listed(m->datasets, names->text[2 * i]) ||
-                listed(m->datasets, names->text[2 * i + 1]))
-                continue;
-            *first = start + i;
-            strcpy(m->zvol, names->text[2 * i]);
-            tns__fmt(m->volname, sizeof(m->volname), "vm-%llu-disk-%u",
-                     (unsigned long long)vmid, start + i);
-            return 0;
-        }
-    }
-    return tns__error_set(err, TNS_E_CAPACITY, "guest %llu has a thousand disks already",
-                          (unsigned long long)vmid);
+    rc = tns__names_fill(m->st, vmid, 0, names, err);
+    if (rc == 0)
+        rc = names_ask(m, names, err);
+    if (rc == 0)
+        rc = tns__names_next(m->st, names, leaf, err);
+    if (rc == 0)
+        rc = tns__zvol_name(m->st->opt.dataset, leaf, m->zvol, err);
+    if (rc == 0)
+        strcpy(m->volname, leaf);
+    return rc;
 }
 
 /* ---- a name that exists already ---- */
@@ -137,7 +87,7 @@ static int resume(struct tns_make *m, const struct tns_volname *name, struct tns
 {
     _tns_vol_ struct tns_vol *vol = NULL;
     _tns_json_ json_t *tags = NULL;
-    int rc = tns__vol_resolve_leaf(m->st, name, TNS_R_EXPORT, &vol, err);
+    int rc = tns__vol_resolve_leaf(m->st, name, TNS_R_EXPORT, NULL, NULL, &vol, err);
 
     if (rc == 0)
         rc = taken(m, vol, err);
@@ -227,14 +177,13 @@ static int alloc_named(struct tns_make *m, uint64_t vmid, const char *text,
 
 static int alloc_any(struct tns_make *m, uint64_t vmid, struct tns_error *err)
 {
-    unsigned first = 0;
     unsigned tries;
     int rc = 0;
 
     for (tries = 0; tries < NAME_TRIES; tries++) {
         struct tns_error local = TNS_ERROR_INIT;
 
-        rc = tns__free_name(m, vmid, &first, err);
+        rc = name_choose(m, vmid, err);
         if (rc)
             return rc;
         rc = tns__preflight(m->st, m->parent, m->zvol, m->size_bytes, 0, err);

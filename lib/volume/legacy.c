@@ -102,14 +102,21 @@ static int judge(struct tns_storage *st, const struct tns_vol *vol, struct tns_e
 }
 
 int tns__vol_resolve(struct tns_storage *st, const char *volname, unsigned flags,
-                 struct tns_vol **ret, struct tns_error *err)
+                     struct tns_vol **ret, struct tns_error *err)
+{
+    return tns__vol_resolve_more(st, volname, flags, NULL, NULL, ret, err);
+}
+
+int tns__vol_resolve_more(struct tns_storage *st, const char *volname, unsigned flags,
+                          tns_more_fn more, void *user, struct tns_vol **ret,
+                          struct tns_error *err)
 {
     _tns_vol_ struct tns_vol *vol = NULL;
     struct tns_volname name;
     int rc = tns__volname_parse(volname, &name, err);
 
     if (rc == 0)
-        rc = tns__vol_resolve_leaf(st, &name, flags, &vol, err);
+        rc = tns__vol_resolve_leaf(st, &name, flags, more, user, &vol, err);
     if (rc == 0)
         rc = judge(st, vol, err);
     if (rc)

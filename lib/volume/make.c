@@ -14,11 +14,9 @@
 void tns__make_clear(struct tns_make *m)
 {
     tns__dataset_free(m->parent);
-    tns__dataset_list_free(m->datasets);
     tns__mapping_list_free(m->mappings);
     tns__target_list_free(m->targets);
     m->parent = NULL;
-    m->datasets = NULL;
     m->mappings = NULL;
     m->targets = NULL;
 }

@@ -40,7 +40,6 @@ struct tns_make {
 
     /* asked for on the way, owned */
     struct tns_dataset *parent;
-    struct tns_dataset_list *datasets;
     struct tns_mapping_list *mappings;
     struct tns_target_list *targets;
 };

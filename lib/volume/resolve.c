@@ -95,7 +95,8 @@ static bool is_it(const struct tns_storage *st, const struct tns_volname *name,
     const char *leaf = tns__leaf_of(st->opt.dataset, ds->id);
     struct tns_volname own;
 
-    if (tns__tag_whose(st, ds) != TNS_WHOSE_MINE || tns__tag_is(ds, TNS_TAG_NEXT, ds->id))
+    if (tns__starts_with(name->leaf, TNS_TEMP_PREFIX) ||
+        tns__tag_whose(st, ds) != TNS_WHOSE_MINE || tns__tag_is(ds, TNS_TAG_NEXT, ds->id))
         return leaf && strcmp(leaf, name->leaf) == 0;
     return tagged && tns__volname_parse(tagged, &own, NULL) == 0 &&
            strcmp(own.leaf, name->leaf) == 0;
@@ -154,7 +155,8 @@ static int choose(struct tns_storage *st, struct tns_vol *vol, const struct cand
 }
 
 int tns__vol_resolve_leaf(struct tns_storage *st, const struct tns_volname *name, unsigned flags,
-                      struct tns_vol **ret, struct tns_error *err)
+                          tns_more_fn more, void *user, struct tns_vol **ret,
+                          struct tns_error *err)
 {
     _tns_batch_ struct tns_batch *b = tns__batch_new(st->session);
     _tns_vol_ struct tns_vol *vol = tns__alloc(sizeof(*vol));
@@ -180,6 +182,8 @@ int tns__vol_resolve_leaf(struct tns_storage *st, const struct tns_volname *name
     tns__dataset_list_put(b, &filter, &vol->datasets);
     parent_call = tns__dataset_get_put(b, st->opt.dataset, &vol->parent);
     batch_fill(b, vol, c, n, flags);
+    if (more)
+        more(b, user);
     rc = tns__batch_parent(st, b, parent_call, tns__batch_run(b, err), err);
     if (rc == 0)
         rc = choose(st, vol, c, n, flags, err);

@@ -45,9 +45,15 @@ void tns__vol_freep(struct tns_vol **vol);
  */
 int tns__vol_resolve(struct tns_storage *st, const char *volname, unsigned flags,
                  struct tns_vol **ret, struct tns_error *err);
+/* The same with more calls in the same trip; what they answer is the caller's. */
+typedef void (*tns_more_fn)(struct tns_batch *b, void *user);
+int tns__vol_resolve_more(struct tns_storage *st, const char *volname, unsigned flags,
+                          tns_more_fn more, void *user, struct tns_vol **ret,
+                          struct tns_error *err);
 /* The same for a leaf outside the grammar (temporary clones), and without judging whose it is. */
 int tns__vol_resolve_leaf(struct tns_storage *st, const struct tns_volname *name, unsigned flags,
-                      struct tns_vol **ret, struct tns_error *err);
+                          tns_more_fn more, void *user, struct tns_vol **ret,
+                          struct tns_error *err);
 
 /* The error for a storage whose dataset is not there: pool exported, or dataset missing. */
 int tns__parent_missing(struct tns_storage *st, struct tns_error *err);

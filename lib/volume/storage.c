@@ -97,7 +97,8 @@ static int storage_init(struct tns_storage *st, const json_t *options,
     st->node = (struct tns_node){ .ctx = st->ctx,
                                   .sr = st->sr,
                                   .runner = tns__runner_real(),
-                                  .scsi = tns__scsi_real() };
+                                  .scsi = tns__scsi_real(),
+                                  .run_dir = st->opt.run_dir };
     if (st->opt.blocksize_clamped)
         tns__log(st->ctx, LOG_WARNING, "volume", "storage '%s': zvol_blocksize is over 128K, "
                  "the most that the NAS can do: 128K it is", st->opt.storeid);

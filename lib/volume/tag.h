@@ -17,6 +17,8 @@
 #define TNS_TAG_SELF TNS_TAG("self")
 #define TNS_TAG_NEXT TNS_TAG("next")
 #define TNS_TAG_SCHEMA TNS_TAG("schema")
+/* The zvol name it had before its last rename: a repeated request finds by it that it was done. */
+#define TNS_TAG_WAS TNS_TAG("was")
 /* Who works on it, while state is creating or deleting: node, boot, pid, start of the process. */
 #define TNS_TAG_BY TNS_TAG("by")
 /* Of temporary clones: the snapshot, the node and its boot. */

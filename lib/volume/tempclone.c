@@ -10,7 +10,10 @@
 #include "base/text.h"
 #include "volume/free.h"
 #include "volume/make.h"
+#include "volume/snapshot.h"
 #include "volume/tag.h"
+
+#define TEMP_YOUNG_S 600
 
 bool tns__is_temp(const struct tns_storage *st, const struct tns_dataset *ds)
 {
@@ -39,7 +42,7 @@ static int temp_resolve(struct tns_storage *st, const char *leaf, struct tns_vol
 
     if (!tns__fmt(name.leaf, sizeof(name.leaf), "%s", leaf))
         return tns__error_set(err, TNS_E_BUG, "no room for a leaf");
-    return tns__vol_resolve_leaf(st, &name, TNS_R_EXPORT | TNS_R_SNAPSHOTS, ret, err);
+    return tns__vol_resolve_leaf(st, &name, TNS_R_EXPORT | TNS_R_SNAPSHOTS, NULL, NULL, ret, err);
 }
 
 static int temp_destroy(struct tns_storage *st, const char *leaf, const char *linkname,
@@ -98,4 +101,147 @@ int tns__temp_remove_idle(struct tns_storage *st, struct tns_dataset_list *clone
         ds->type = 0;
     }
     return 0;
+}
+
+/* ---- made and unmade by map and unmap ---- */
+
+static int temp_create(struct tns_storage *st, const struct tns_vol *vol, const char *leaf,
+                       const char *volname, const char *snap, struct tns_error *err)
+{
+    char label[TNS_VOLNAME_CAP];
+    _tns_make_ struct tns_make m = { .origin = vol->zvol, .origin_snap = snap, .readonly = true,
+                                     .tag_snapshot = snap };
+    int rc = tns__make_init(&m, st, "clone to read from", err);
+
+    if (rc == 0)
+        rc = tns__zvol_name(st->opt.dataset, leaf, m.zvol, err);
+    if (rc == 0 && !tns__fmt(label, sizeof(label), "%s@%s", volname, snap))
+        rc = tns__error_set(err, TNS_E_USAGE, "'%s' is too long", volname);
+    if (rc)
+        return rc;
+    strcpy(m.volname, label);
+    return tns__make_run(&m, err);
+}
+
+/* A clone that is there, whole or half: whole ones are shared, half ones made anew. */
+static int temp_take(struct tns_storage *st, const struct tns_vol *source, const char *leaf,
+                     const char *volname, const char *snap, struct tns_error *err)
+{
+    _tns_vol_ struct tns_vol *temp = NULL;
+    char linkname[TNS_VOLNAME_CAP];
+    int64_t now = 0;
+    int rc = temp_resolve(st, leaf, &temp, err);
+
+    if (rc)
+        return rc;
+    if (temp->ds && !tns__is_temp(st, temp->ds))
+        return tns__error_set(err, TNS_E_EXISTS, "%s exists, and is no clone of ours",
+                              temp->zvol);
+    if (temp->ds && tns__tag_state(temp->ds) == TNS_STATE_READY && temp->mapping)
+        return 0;
+    if (temp->ds) {
+        rc = tns__system_time(st->session, &now, err);
+        if (rc)
+            return rc;
+        if (tns__by_alive(st, tns__dataset_tag(temp->ds, TNS_TAG_BY),
+                          now - temp->ds->creation_s) &&
+            tns__dataset_tag(temp->ds, TNS_TAG_BY))
+            return tns__error_set(err, TNS_E_BUSY, "another process is at work on %s",
+                                  temp->zvol);
+    }
+    if (temp->ds || temp->extent) {
+        if (!tns__linkname(volname, snap, linkname))
+            return tns__error_set(err, TNS_E_USAGE, "'%s' is too long", volname);
+        rc = tns__free_run(st, temp, "remove half a clone", linkname, err);
+    }
+    return rc ? rc : temp_create(st, source, leaf, volname, snap, err);
+}
+
+static int temp_leaf(const struct tns_storage *st, const char *zvol, const char *snap,
+                     char leaf[TNS_LEAF_CAP], struct tns_error *err)
+{
+    if (!tns__temp_leaf(zvol, snap, st->opt.node, leaf, TNS_LEAF_CAP))
+        return tns__error_set(err, TNS_E_BUG, "no room for a leaf");
+    return 0;
+}
+
+int tns__temp_make(struct tns_storage *st, const char *volname, const char *snap,
+                   tns_more_fn more, void *user, struct tns_vol **ret, struct tns_error *err)
+{
+    _tns_vol_ struct tns_vol *source = NULL;
+    struct tns_volname name = { 0 };
+    int rc = tns__vol_resolve(st, volname, TNS_R_SNAPSHOTS, &source, err);
+
+    if (rc == 0)
+        rc = tns__vol_usable(st, source, err);
+    if (rc == 0 && !tns__snapshot_find(source, snap))
+        rc = tns__error_set(err, TNS_E_NOTFOUND, "volume '%s' has no snapshot '%s'", volname,
+                            snap);
+    if (rc == 0)
+        rc = temp_leaf(st, source->zvol, snap, name.leaf, err);
+    if (rc == 0)
+        rc = temp_take(st, source, name.leaf, volname, snap, err);
+    if (rc)
+        return rc;
+    return tns__vol_resolve_leaf(st, &name, TNS_R_EXPORT, more, user, ret, err);
+}
+
+int tns__temp_unmake(struct tns_storage *st, const struct tns_volname *name, const char *snap,
+                     const char *linkname, struct tns_error *err)
+{
+    char zvol[TNS_ZVOL_CAP];
+    char leaf[TNS_LEAF_CAP];
+    int rc = tns__zvol_name(st->opt.dataset, name->leaf, zvol, err);
+
+    if (rc == 0)
+        rc = temp_leaf(st, zvol, snap, leaf, err);
+    return rc ? rc : temp_destroy(st, leaf, linkname, err);
+}
+
+/* ---- tidying up ---- */
+
+static bool knows_clones(struct tns_storage *st)
+{
+    _tns_strv_ char **names = NULL;
+    size_t i;
+
+    if (tns__sysroot_list(st->sr, &names, NULL, "/var/lib/tnstor/%s", st->opt.storeid))
+        return false;
+    for (i = 0; names[i]; i++)
+        if (strchr(names[i], '@'))
+            return true;
+    return false;
+}
+
+int tns__temp_tidy(struct tns_storage *st, unsigned *ret_removed, struct tns_error *err)
+{
+    struct tns_dataset_filter filter = { .parent = st->opt.dataset, .with_tags = true };
+    struct tns_dataset_list *list = NULL;
+    int64_t now = 0;
+    size_t i;
+    int rc;
+
+    if (!knows_clones(st))
+        return 0;
+    rc = tns__owner_load(st, false, err);
+    if (rc == 0)
+        rc = tns__dataset_list(st->session, &filter, &list, err);
+    if (rc == 0)
+        rc = tns__system_time(st->session, &now, err);
+    for (i = 0; rc == 0 && i < list->n; i++) {
+        struct tns_error busy = TNS_ERROR_INIT;
+
+        /* A young one may be mapped and not opened yet. */
+        if (now - list->items[i].creation_s < TEMP_YOUNG_S ||
+            !tns__is_temp(st, &list->items[i]) ||
+            !tns__tag_is(&list->items[i], TNS_TAG_NODE, st->opt.node) ||
+            tns__tag_state(&list->items[i]) != TNS_STATE_READY)
+            continue;
+        if (remove_one(st, &list->items[i], &busy) == 0)
+            (*ret_removed)++;
+        else if (busy.code != TNS_E_CONFLICT)
+            rc = tns__error_copy(err, &busy);
+    }
+    tns__dataset_list_free(list);
+    return rc;
 }

@@ -106,8 +106,6 @@ void vt_open(struct vt *v, const struct tst_sim *sim)
     mkdir(v->run, 0700);
 
     tst_sim_world(sim, "{\"limiter\": {\"calls\": 1000000}}");
-    if (atoi(sim->release) >= 26 || strcmp(sim->release, "25.10") == 0)
-        tst_sim_world(sim, "{\"quirk\": {\"children_only_by_id_filter\": 0}}");
     vt_world(v, "{\"dataset\": {\"name\": \"%s\", \"create\": {}}}");
     make_target(v);
     v->st = vt_more(v, "n1", NULL);

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* map and unmap: from a volume's name to a proven device of this node, and away again. */
+#include <string.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "volume/free.h"
+#include "volume/make.h"
+#include "volume/portals.h"
+#include "volume/resolve.h"
+#include "volume/tempclone.h"
+
+#define INITIATOR_CAP 256
+
+struct mapping {
+    struct tns_storage *st;
+    char linkname[TNS_VOLNAME_CAP];
+    char target_iqn[256];
+    struct tns_addr portals[TNS_PORTALS_MAX];
+    struct tns_want want;
+};
+
+static struct tns_chap chap_of(const struct tns_storage *st)
+{
+    return (struct tns_chap){ .user = st->opt.chap_user,
+                              .password = st->chap_password,
+                              .mutual_user = st->opt.chap_mutual_user,
+                              .mutual_password = st->chap_mutual_password };
+}
+
+/* ---- what the NAS says it must be ---- */
+
+static int exported(struct tns_storage *st, const struct tns_vol *vol, struct tns_error *err)
+{
+    if (!vol->extent || !vol->mapping)
+        return tns__error_set(err, TNS_E_CONFLICT, "%s is not published: it has no %s; `tnctl gc "
+                              "--repair` publishes it again", vol->zvol,
+                              vol->extent ? "mapping" : "extent");
+    if (!vol->extent->enabled)
+        return tns__error_set(err, TNS_E_CONFLICT, "extent '%s' is disabled: a rollback was cut "
+                              "short (repeat it), or somebody disabled it on the NAS",
+                              vol->extent->name);
+    if (vol->extent->locked)
+        return tns__error_set(err, TNS_E_LOCKED, "%s is encrypted and locked: unlock it on the "
+                              "NAS", vol->zvol);
+    if (!vol->target || !tns__target_is_ours(st, vol->target))
+        return tns__error_set(err, TNS_E_CONFLICT, "%s is published on target '%s', which is not "
+                              "one of storage '%s'", vol->zvol,
+                              vol->target ? vol->target->name : "?", st->opt.storeid);
+    if (!vol->extent->naa || strlen(vol->extent->naa) != 32)
+        return tns__error_set(err, TNS_E_PROTOCOL, "extent '%s' has no NAA", vol->extent->name);
+    if (vol->mapping->lun < 0 || vol->mapping->lun > UINT16_MAX)
+        return tns__error_set(err, TNS_E_PROTOCOL, "LUN %lld is out of range",
+                              (long long)vol->mapping->lun);
+    return 0;
+}
+
+static int want_fill(struct mapping *m, const struct tns_vol *vol,
+                     const struct tns__portals *portals, struct tns_error *err)
+{
+    struct tns_storage *st = m->st;
+    int rc = exported(st, vol, err);
+
+    if (rc == 0)
+        rc = tns__target_iqn(st, portals, vol->target, m->target_iqn, sizeof(m->target_iqn), err);
+    if (rc == 0)
+        rc = tns__portals_choose(st, portals, vol->target, m->portals, &m->want.n_portals, err);
+    if (rc)
+        return rc;
+    m->want.storeid = st->opt.storeid;
+    m->want.linkname = m->linkname;
+    m->want.target_iqn = m->target_iqn;
+    m->want.portals = m->portals;
+    m->want.lun = (uint16_t)vol->mapping->lun;
+    memcpy(m->want.naa, vol->extent->naa, sizeof(m->want.naa));
+    m->want.serial = vol->extent->serial;
+    m->want.size_bytes = vol->ds->volsize_bytes;
+    m->want.blocksize = vol->extent->blocksize;
+    m->want.readonly = vol->extent->ro;
+    m->want.multipath = st->opt.multipath;
+    m->want.chap = chap_of(st);
+    return 0;
+}
+
+/* ---- the node's half ---- */
+
+static int device_map(struct mapping *m, struct tns_mapped *ret, struct tns_error *err)
+{
+    struct tns_storage *st = m->st;
+    char initiator[INITIATOR_CAP];
+    int rc;
+
+    if (st->opt.qemu) {
+        rc = tns__device_initiator_name(&st->node, initiator, sizeof(initiator), err);
+        if (rc == 0)
+            rc = tns__qemu_map(&st->node, &m->want, initiator, ret, err);
+    } else {
+        rc = tns__device_map(&st->node, &m->want, ret, err);
+    }
+    return rc ? rc : tns__record_write(&st->node, &m->want, err);
+}
+
+static json_t *mapped_json(const struct tns_mapped *mapped, const char *warning,
+                           struct tns_error *err)
+{
+    const char *text = warning ? warning : mapped->warning;
+
+    return tns__json_pack(err, "{s:s, s:s, s:i, s:b, s:s}", "path", mapped->path, "device",
+                          mapped->device, "paths", (int)mapped->paths, "already",
+                          (int)mapped->already, "warning", text);
+}
+
+/* Mapped and proven already: nothing is asked of the NAS. */
+static int map_already(struct mapping *m, json_t **ret, struct tns_error *err)
+{
+    struct tns_record record = { 0 };
+    struct tns_error quiet = TNS_ERROR_INIT;
+    struct tns_mapped mapped = { 0 };
+    bool found = false;
+    int rc;
+
+    if (m->st->opt.qemu ||
+        tns__record_read(&m->st->node, m->st->opt.storeid, m->linkname, &record, &quiet))
+        return 0;
+    record.want.chap = chap_of(m->st);
+    rc = tns__device_verify(&m->st->node, &record.want, &found, &mapped, err);
+    tns__record_clear(&record);
+    if (rc || !found)
+        return rc;
+    *ret = mapped_json(&mapped, NULL, err);
+    return *ret ? 0 : -err->code;
+}
+
+/* ---- with the NAS's API away ---- */
+
+static bool api_is_away(const struct tns_error *err)
+{
+    switch (err->code) {
+    case TNS_E_TRANSPORT:
+    case TNS_E_TIMEOUT:
+    case TNS_E_BUSY:
+    case TNS_E_TLS:
+    case TNS_E_AUTH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* What this node mapped before is mapped again from its record, proven by INQUIRY as always. */
+static int map_from_record(struct mapping *m, const struct tns_error *why, json_t **ret,
+                           struct tns_error *err)
+{
+    struct tns_record record = { 0 };
+    struct tns_mapped mapped = { 0 };
+    struct tns_error local = TNS_ERROR_INIT;
+    char warning[600];
+    int rc = tns__record_read(&m->st->node, m->st->opt.storeid, m->linkname, &record, &local);
+
+    if (rc)
+        return tns__error_copy(err, why);
+    m->want = record.want;
+    m->want.chap = chap_of(m->st);
+    m->st->ctx->deadline_ns = tns__now_ns() + TNS_MS(m->st->timeout_ms);
+    rc = device_map(m, &mapped, err);
+    tns__record_clear(&record);
+    if (rc)
+        return tns__error_prefix(err, "the API is away (%s), and the device of old does not "
+                                 "answer either", why->text);
+    tns__fmt(warning, sizeof(warning), "mapped from this node's record, because the API is away: "
+             "%s", why->text);
+    tns__log(m->st->ctx, LOG_WARNING, "volume", "%s: %s", m->linkname, warning);
+    *ret = mapped_json(&mapped, warning, err);
+    return *ret ? 0 : -err->code;
+}
+
+/* ---- map ---- */
+
+/* Complete, and only the last tag is missing: its maker died there. */
+static int promote_to_ready(struct tns_storage *st, const struct tns_vol *vol,
+                            struct tns_error *err)
+{
+    _tns_json_ json_t *tags = NULL;
+    int64_t now = 0;
+    int rc;
+
+    if (vol->whose != TNS_WHOSE_MINE || !vol->ds || !vol->mapping ||
+        tns__tag_state(vol->ds) != TNS_STATE_CREATING)
+        return 0;
+    rc = tns__system_time(st->session, &now, err);
+    if (rc || tns__by_alive(st, tns__dataset_tag(vol->ds, TNS_TAG_BY), now - vol->ds->creation_s))
+        return rc;
+    tags = tns__json_pack(err, "{s:s, s:s, s:n, s:n}", TNS_TAG_STATE, "ready", TNS_TAG_SELF,
+                          vol->zvol, TNS_TAG_NEXT, TNS_TAG_BY);
+    if (!tags)
+        return -err->code;
+    rc = tns__dataset_set_tags(st->session, vol->zvol, tags, err);
+    if (rc == 0)
+        rc = json_object_set_new(vol->ds->tags, TNS_TAG_STATE, json_string("ready"))
+                 ? tns__error_nomem(err)
+                 : 0;
+    return rc;
+}
+
+static int map_resolved(struct mapping *m, const struct tns_vol *vol,
+                        const struct tns__portals *portals, json_t **ret, struct tns_error *err)
+{
+    struct tns_mapped mapped = { 0 };
+    int rc = promote_to_ready(m->st, vol, err);
+
+    if (rc == 0)
+        rc = tns__vol_usable(m->st, vol, err);
+    if (rc == 0)
+        rc = want_fill(m, vol, portals, err);
+    if (rc == 0)
+        rc = device_map(m, &mapped, err);
+    if (rc)
+        return rc;
+    *ret = mapped_json(&mapped, NULL, err);
+    return *ret ? 0 : -err->code;
+}
+
+static int map_volume(struct mapping *m, const char *volname, json_t **ret,
+                      struct tns_error *err)
+{
+    _tns_vol_ struct tns_vol *vol = NULL;
+    struct tns__portals portals = { 0 };
+    struct tns_error local = TNS_ERROR_INIT;
+    int rc = tns__vol_resolve_more(m->st, volname, TNS_R_EXPORT, tns__portals_put, &portals,
+                                   &vol, &local);
+
+    if (rc && api_is_away(&local))
+        rc = map_from_record(m, &local, ret, err);
+    else if (rc)
+        rc = tns__error_copy(err, &local);
+    else
+        rc = map_resolved(m, vol, &portals, ret, err);
+    tns__portals_clear(&portals);
+    return rc;
+}
+
+static int map_snapshot(struct mapping *m, const char *volname, const char *snap, json_t **ret,
+                        struct tns_error *err)
+{
+    _tns_vol_ struct tns_vol *vol = NULL;
+    struct tns__portals portals = { 0 };
+    int rc = tns__temp_make(m->st, volname, snap, tns__portals_put, &portals, &vol, err);
+
+    if (rc == 0)
+        rc = map_resolved(m, vol, &portals, ret, err);
+    tns__portals_clear(&portals);
+    return rc;
+}
+
+static int map_check(const struct tns_storage *st, const char *volname, const char *snap,
+                     struct tns_volname *name, char linkname[TNS_VOLNAME_CAP],
+                     struct tns_error *err)
+{
+    int rc = tns__volname_parse(volname, name, err);
+
+    if (rc == 0 && snap)
+        rc = tns__snapname_check(snap, err);
+    if (rc == 0 && !tns__linkname(volname, snap, linkname))
+        rc = tns__error_set(err, TNS_E_USAGE, "'%s' is too long", volname);
+    (void)st;
+    return rc;
+}
+
+int tns_volume_map(struct tns_storage *st, const char *volname, const char *snap, json_t **ret,
+                   struct tns_error *err)
+{
+    _tns_guard_ struct tns_guard guard;
+    struct mapping m = { .st = st };
+    struct tns_volname name;
+    json_t *answer = NULL;
+    int rc = tns__enter(st, &guard, err);
+
+    if (snap && !*snap)
+        snap = NULL;
+    if (rc == 0)
+        rc = map_check(st, volname, snap, &name, m.linkname, &guard.error);
+    if (rc == 0)
+        rc = map_already(&m, &answer, &guard.error);
+    if (rc == 0 && !answer)
+        rc = snap ? map_snapshot(&m, volname, snap, &answer, &guard.error)
+                  : map_volume(&m, volname, &answer, &guard.error);
+    if (rc)
+        return tns__error_prefix(&guard.error, "activating %s%s%s", volname ? volname : "",
+                                 snap ? "@" : "", snap ? snap : "");
+    *ret = answer;
+    return 0;
+}
+
+int tns_volume_unmap(struct tns_storage *st, const char *volname, const char *snap,
+                     struct tns_error *err)
+{
+    _tns_guard_ struct tns_guard guard;
+    struct tns_volname name;
+    char linkname[TNS_VOLNAME_CAP];
+    int rc = tns__enter(st, &guard, err);
+
+    if (snap && !*snap)
+        snap = NULL;
+    if (rc == 0)
+        rc = map_check(st, volname, snap, &name, linkname, &guard.error);
+    if (rc == 0)
+        rc = tns__detach(st, linkname, false, &guard.error);
+    if (rc == 0 && snap)
+        rc = tns__temp_unmake(st, &name, snap, linkname, &guard.error);
+    return rc ? tns__error_prefix(&guard.error, "deactivating %s%s%s", volname ? volname : "",
+                                  snap ? "@" : "", snap ? snap : "")
+              : 0;
+}
+
+/* ---- what this node knows ---- */
+
+static int node_status(struct tns_storage *st, const char *volname, int ask, json_t **ret,
+                       struct tns_error *err)
+{
+    struct tns_record record = { 0 };
+    struct tns_error quiet = TNS_ERROR_INIT;
+    struct tns_volname name;
+    struct tns_want want = { .storeid = st->opt.storeid };
+    char linkname[TNS_VOLNAME_CAP];
+    json_t *answer = NULL;
+    json_t *info = NULL;
+    int rc = map_check(st, volname, NULL, &name, linkname, err);
+
+    if (rc)
+        return rc;
+    want.linkname = linkname;
+    if (tns__record_read(&st->node, st->opt.storeid, linkname, &record, &quiet) == 0)
+        want = record.want;
+    rc = tns__device_status(&st->node, &want, &answer, err);
+    tns__record_clear(&record);
+    if (rc == 0 && ask) {
+        rc = tns_volume_info(st, volname, &info, err);
+        if (rc == 0 && json_object_set_new(answer, "volume", info))
+            rc = tns__error_nomem(err);
+    }
+    if (rc)
+        json_decref(answer);
+    else
+        *ret = answer;
+    return rc;
+}
+
+int tns_volume_node_status(struct tns_storage *st, const char *volname, int ask, json_t **ret,
+                           struct tns_error *err)
+{
+    _tns_guard_ struct tns_guard guard;
+    int rc = tns__enter(st, &guard, err);
+
+    if (rc == 0)
+        rc = node_status(st, volname, ask, ret, &guard.error);
+    return rc;
+}
