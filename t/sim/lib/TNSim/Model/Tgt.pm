@@ -16,13 +16,21 @@ sub start ($class, %arg) {
         dir => $arg{dir}, backing => $arg{backing}, owner => $$, account => {}, bound => {},
         socket_base => TNSim::Model::TgtWire::socket_base(),
     }, $class;
-    my @try = ((defined $arg{port} ? $arg{port} : ()), undef, undef, undef);
-    for my $port (@try) {
-        $self->{port} = $port // $self->_free_port;
-        return $self if $self->_spawn;
-        $self->stop;
-    }
+    return $self if defined $arg{port} && $self->_try($arg{port}, 3);
+    for (1 .. 3) { return $self if $self->_try($self->_free_port, 0) }
     die "tgtd does not start: " . $self->_log_tail . "\n";
+}
+
+# The tgtd of a run that was killed may hold its port for a moment longer.
+sub _try ($self, $port, $patience) {
+    $self->{port} = $port;
+    my $deadline = time + $patience;
+    while (1) {
+        return 1 if $self->_spawn;
+        $self->stop;
+        return 0 if time >= $deadline;
+        sleep 0.02;
+    }
 }
 
 sub is_ours ($self)  { return $self->{owner} == $$ }
