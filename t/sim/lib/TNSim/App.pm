@@ -129,8 +129,15 @@ sub _watch ($self) {
     @SIG{qw(TERM INT HUP)} = ($stop) x 3;
     # A signal is seen between two events, so that there must always be a next one.
     my $parent = $self->{opt}{'parent-pid'};
-    Mojo::IOLoop->recurring(0.25 => sub ($) { $stop->() if $parent && !kill 0, $parent });
+    Mojo::IOLoop->recurring(0.25 => sub ($) { $stop->() if $parent && !_alive($parent) });
     return;
+}
+
+# A process that ended and was not waited for yet is not alive either.
+sub _alive ($pid) {
+    return 0 if !kill 0, $pid;
+    open my $fh, '<', "/proc/$pid/stat" or return 1;
+    return (readline($fh) // '') !~ /\A[0-9]+ \(.*\) Z /s;
 }
 
 sub _end ($self) {

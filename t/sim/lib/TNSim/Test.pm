@@ -13,6 +13,7 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 my $json = Cpanel::JSON::XS->new->canonical->utf8->allow_nonref;
 my %running;
+$SIG{PIPE} = 'IGNORE';    # a connection that tnsim cut is a test's subject, not its end
 
 sub true  () { return Cpanel::JSON::XS::true }
 sub false () { return Cpanel::JSON::XS::false }

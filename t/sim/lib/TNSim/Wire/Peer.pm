@@ -98,7 +98,8 @@ sub _drip ($self) {
         return if !$weak || !$weak->{stream};
         delete $weak->{drip_timer};
         $weak->{stream}->write(substr $weak->{dripping}, 0, 1, '');
-        $weak->_drip;
+        return $weak->_drip if length $weak->{dripping};
+        $weak->{stream}->close_gracefully if $weak->{closing};
     });
     return;
 }
@@ -112,7 +113,10 @@ sub silence ($self, $deaf = 0) { $self->{mute} = 1; $self->{deaf} = $deaf; retur
 # Close after what is still to be written.
 sub finish ($self) {
     return if !$self->{stream};
-    if ($self->{busy} || @{ $self->{queue} }) { $self->{closing} = 1; return }
+    if ($self->{busy} || @{ $self->{queue} } || length($self->{dripping} // '')) {
+        $self->{closing} = 1;
+        return;
+    }
     $self->{stream}->close_gracefully;
     return;
 }
