@@ -125,11 +125,24 @@ static int check_spec(const struct tns_zvol_spec *spec, struct tns_error *err)
 }
 
 /* What the reply shows decides, not the release: a volume without its tag would be nobody's. */
+static int settle_tags(struct tns_session *s, const struct tns_zvol_spec *spec,
+                       const json_t *made, struct tns_error *err)
+{
+    struct tns_error why = TNS_ERROR_INIT;
+    int rc = tns__tags_compare(json_object_get(made, "user_properties"), spec->tags, spec->id,
+                               &why);
+
+    if (rc == -TNS_E_NOMEM) {
+        why.flags |= TNS_F_OUTCOME_UNKNOWN;
+        return tns__error_copy(err, &why);
+    }
+    return rc ? tns__dataset_set_tags(s, spec->id, spec->tags, err) : 0;
+}
+
 int tns__zvol_create(struct tns_session *s, const struct tns_zvol_spec *spec,
                      struct tns_error *err)
 {
     _tns_json_ json_t *made = NULL;
-    struct tns_error why = TNS_ERROR_INIT;
     json_t *arguments = NULL;
     int rc = check_spec(spec, err);
 
@@ -138,9 +151,8 @@ int tns__zvol_create(struct tns_session *s, const struct tns_zvol_spec *spec,
     if (rc)
         return rc;
     rc = dataset_create(s, spec->id, arguments, &made, err);
-    if (rc == 0 && json_object_size(spec->tags) &&
-        tns__tags_compare(json_object_get(made, "user_properties"), spec->tags, spec->id, &why))
-        rc = tns__dataset_set_tags(s, spec->id, spec->tags, err);
+    if (rc == 0 && json_object_size(spec->tags))
+        rc = settle_tags(s, spec, made, err);
     return rc ? tns__error_prefix(err, "creating %s", spec->id) : 0;
 }
 

@@ -17,7 +17,8 @@
 
 struct fix {
     struct tns_session *s;
-    char root[64]; /* "tank/t4711", a filesystem; the world is shared by all tests of a sim */
+    char tag[32];  /* "4711-1": nobody else's, for names of whatever kind                   */
+    char root[64]; /* "tank/t<tag>", a filesystem; the world is shared by all tests of a sim */
     char vol[96];  /* "<root>/vm-1-disk-0": a zvol once fix_volume() was called             */
     int64_t extent_id, target_id, mapping_id; /* once fix_export() was called               */
     struct tns_error err;
@@ -42,6 +43,7 @@ static inline void fix_quirk(const char *name, int value)
 /* Fails the test when it cannot; logs in at the first call. */
 static inline void fix_open_key(struct fix *f, const char *key)
 {
+    static unsigned serial;
     const struct tst_sim *sim = tst_cell_sim();
     struct tns_session_opts opts = {
         .hosts = sim->host,
@@ -61,7 +63,8 @@ static inline void fix_open_key(struct fix *f, const char *key)
     fix_quirk("login_limiter", 0);
     tst_sim_world(sim, "{\"login_cost\":0}");
     tst_ok(tns__session_open(&opts, &f->s, &f->err), &f->err);
-    snprintf(f->root, sizeof(f->root), "tank/t%d", (int)getpid());
+    snprintf(f->tag, sizeof(f->tag), "%d-%u", (int)getpid(), ++serial);
+    snprintf(f->root, sizeof(f->root), "tank/t%s", f->tag);
     snprintf(f->vol, sizeof(f->vol), "%s/vm-1-disk-0", f->root);
 }
 
@@ -99,7 +102,7 @@ static inline void fix_export(struct fix *f)
     char name[64];
     struct tns_extent_spec spec = { .name = name, .zvol = f->vol };
 
-    snprintf(name, sizeof(name), "t%d", (int)getpid());
+    snprintf(name, sizeof(name), "t%s", f->tag);
     tst_ok(tns__extent_create(f->s, &spec, &f->extent_id, &f->err), &f->err);
     tst_ok(tns__target_create(f->s, name, NULL, NULL, 0, &f->target_id, &f->err), &f->err);
     tst_ok(tns__mapping_create(f->s, f->target_id, f->extent_id, 0, &f->mapping_id, &f->err),

@@ -511,7 +511,7 @@ START_TEST(an_extent_follows_its_renamed_zvol_and_keeps_its_identity)
 
             spec.id = fix_name(&f, "other");
             OK(tns__zvol_create(f.s, &spec, &f.err));
-            snprintf(name, sizeof(name), "n%d", (int)getpid());
+            snprintf(name, sizeof(name), "n%s", f.tag);
             OK(tns__extent_set_zvol(f.s, f.extent_id, spec.id, name, &f.err));
         }
     }
@@ -566,7 +566,7 @@ START_TEST(a_second_extent_of_a_name_is_refused)
     fix_open(&f);
     fix_volume(&f);
     fix_export(&f);
-    snprintf(name, sizeof(name), "t%d", (int)getpid());
+    snprintf(name, sizeof(name), "t%s", f.tag);
     spec.name = name;
     spec.zvol = f.vol;
     FAILS(tns__extent_create(f.s, &spec, NULL, &f.err), TNS_E_EXISTS);
@@ -611,7 +611,7 @@ START_TEST(a_target_has_the_groups_that_it_was_given)
     bool seen = false;
 
     fix_open(&f);
-    snprintf(name, sizeof(name), "g%d", (int)getpid());
+    snprintf(name, sizeof(name), "g%s", f.tag);
     g.auth_tag = getpid();
     g.portal_id = any_portal(&f);
     OK(tns__initiator_create(f.s, iqns, "nodes", &g.initiator_id, &f.err));
