@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What goes wrong on a node: rows D01 to D26 of RELIABILITY.md, each a named test. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "common/tst.h"
+#include "device/world.h"
+
+#define LINK "vm-100-disk-0"
+#define MAPPER_A "/dev/mapper/" W_WWID_A
+#define WWID_ADD "multipath -a " W_WWID_A "\n"
+#define WWID_DROP "multipath -w " W_WWID_A "\n"
+
+static struct world *w;
+static struct tns_want want;
+static struct tns_mapped mapped;
+
+static void setup(void)
+{
+    w = world_new(2);
+    want = world_want(w);
+}
+
+static void teardown(void)
+{
+    world_free(w);
+}
+
+static int map(void)
+{
+    return tns__device_map(&w->node, &want, &mapped, &w->err);
+}
+
+static int unmap(void)
+{
+    return tns__device_unmap(&w->node, &want, false, &w->err);
+}
+
+static void mapped_before(void)
+{
+    world_session(w, 0);
+    world_session(w, 1);
+    tst_ok(map(), &w->err);
+    world_forget(w);
+}
+
+/* ---- D01: a LUN number was reused ---- */
+
+START_TEST(test_d01_a_stale_disk_and_its_idle_map_are_removed_and_the_lun_is_scanned_anew)
+{
+    world_session(w, 0);
+    world_session(w, 1);
+    world_lun(w, 1, W_NAA_B);
+    world_disk(w, 0, 1);
+    world_disk(w, 1, 1);
+    world_map(w, W_NAA_B);
+    world_lun(w, 1, W_NAA_A);
+
+    tst_ok(map(), &w->err);
+    ck_assert_ptr_null(world_map_of(w, W_NAA_B));
+    ck_assert_uint_eq(w->deletes, 2);
+    ck_assert_uint_eq(w->scans, 2);
+    ck_assert(world_link_is(w, LINK, MAPPER_A));
+    ck_assert_ptr_nonnull(strstr(w->told, "remove map " W_WWID_B));
+}
+END_TEST
+
+START_TEST(test_d01_a_stale_map_that_is_held_is_refused_and_its_holder_is_named)
+{
+    world_session(w, 0);
+    world_lun(w, 1, W_NAA_B);
+    world_disk(w, 0, 1);
+    world_process(w, 4242, "qemu-system-x86\n", "/dev/dm-3");
+    world_map(w, W_NAA_B);
+    world_lun(w, 1, W_NAA_A);
+    want.n_portals = 1;
+
+    ck_assert_int_eq(map(), -TNS_E_IDENTITY);
+    tst_says(&w->err, "qemu-system-x86");
+    tst_says(&w->err, "4242");
+    ck_assert_uint_eq(w->deletes, 0);
+    ck_assert_ptr_nonnull(world_map_of(w, W_NAA_B));
+    ck_assert(world_link_is(w, LINK, NULL));
+    ck_assert_ptr_null(strstr(world_get(w, "/etc/multipath/wwids"), W_WWID_A));
+}
+END_TEST
+
+START_TEST(test_d01_a_mapped_volume_whose_lun_became_another_is_refused_every_time)
+{
+    mapped_before();
+    world_lun(w, 1, W_NAA_B);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(map(), -TNS_E_IDENTITY);
+        tst_says(&w->err, W_NAA_B);
+        tns__error_clear(&w->err);
+        ck_assert(world_link_is(w, LINK, NULL));
+    }
+}
+END_TEST
+
+START_TEST(test_d01_a_swapped_lun_under_a_running_guest_is_refused_and_left_alone)
+{
+    mapped_before();
+    world_process(w, 999, "kvm\n", "/dev/dm-3");
+    world_lun(w, 1, W_NAA_B);
+    ck_assert_int_eq(map(), -TNS_E_IDENTITY);
+    tst_says(&w->err, "kvm");
+    ck_assert_uint_eq(w->deletes, 0);
+    ck_assert_ptr_nonnull(world_map_of(w, W_NAA_A));
+    ck_assert(world_link_is(w, LINK, NULL));
+}
+END_TEST
+
+START_TEST(test_d01_another_volume_in_its_own_right_is_never_removed)
+{
+    world_session(w, 0);
+    world_lun(w, 1, W_NAA_B);
+    world_disk(w, 0, 1);
+    world_map(w, W_NAA_B);
+    want.n_portals = 1;
+    ck_assert_int_eq(map(), -TNS_E_IDENTITY);
+    ck_assert_uint_eq(w->deletes, 0);
+    ck_assert_ptr_nonnull(world_map_of(w, W_NAA_B));
+}
+END_TEST
+
+START_TEST(test_d01_a_foreign_disk_that_only_our_scan_brought_goes_again)
+{
+    world_session(w, 0);
+    want.n_portals = 1;
+    world_lun(w, 1, W_NAA_B);
+    ck_assert_int_eq(map(), -TNS_E_IDENTITY);
+    ck_assert_uint_eq(w->deletes, 1);
+    ck_assert_ptr_null(world_disk_of(w, 0, 1));
+}
+END_TEST
+
+START_TEST(test_d01_udev_that_remembers_the_old_identity_makes_the_disk_new)
+{
+    world_session(w, 0);
+    want.n_portals = 1;
+    world_disk(w, 0, 1);
+    /* rescanned by somebody: the kernel knows, udev and so multipathd do not */
+    world_put(w, "/run/udev/data/b8:176", "S:disk/x\nE:ID_SERIAL=" W_WWID_B "\n");
+    ck_assert_uint_eq(world_disk_of(w, 0, 1)->diskseq * 16, 176);
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(w->deletes, 1);
+    ck_assert_uint_eq(w->scans, 1);
+}
+END_TEST
+
+/* ---- D02: freed on another node ---- */
+
+START_TEST(test_d02_tidy_removes_only_own_devices_whose_lun_is_gone)
+{
+    unsigned removed = 99;
+
+    mapped_before();
+    tst_ok(tns__device_tidy(&w->node, "store1", &removed, &w->err), &w->err);
+    ck_assert_uint_eq(removed, 0);
+    ck_assert(world_link_is(w, LINK, MAPPER_A));
+
+    world_lun_gone(w, 1);
+    tst_ok(tns__device_tidy(&w->node, "store1", &removed, &w->err), &w->err);
+    ck_assert_uint_eq(removed, 1);
+    ck_assert(world_link_is(w, LINK, NULL));
+    ck_assert_ptr_null(world_map_of(w, W_NAA_A));
+    ck_assert_uint_eq(w->deletes, 2);
+    ck_assert(!world_has(w, "/var/lib/tnstor/store1/" LINK ".json"));
+    world_ran(w, WWID_DROP);
+}
+END_TEST
+
+START_TEST(test_d02_tidy_leaves_what_is_held_silent_or_somebody_elses)
+{
+    unsigned removed = 99;
+
+    mapped_before();
+    world_process(w, 77, "kvm\n", "/dev/dm-3");
+    world_lun_gone(w, 1);
+    tst_ok(tns__device_tidy(&w->node, "store1", &removed, &w->err), &w->err);
+    ck_assert_uint_eq(removed, 0);
+    ck_assert_ptr_nonnull(strstr(tst_log_text(), "kvm"));
+
+    w->is_silent[0] = true;
+    world_process(w, 77, "kvm\n", "/dev/null");
+    tst_ok(tns__device_tidy(&w->node, "store1", &removed, &w->err), &w->err);
+    ck_assert_uint_eq(removed, 0);
+    w->is_silent[0] = false;
+    world_lun(w, 1, W_NAA_B);
+    tst_ok(tns__device_tidy(&w->node, "store1", &removed, &w->err), &w->err);
+    ck_assert_uint_eq(removed, 0);
+    ck_assert_uint_eq(w->deletes, 0);
+}
+END_TEST
+
+/* ---- D03: half removed ---- */
+
+START_TEST(test_d03_unmap_completes_from_a_map_without_paths)
+{
+    mapped_before();
+    world_put(w, "/sys/class/scsi_device/2:0:0:1/device/delete", "1\n");
+    world_put(w, "/sys/class/scsi_device/3:0:0:1/device/delete", "1\n");
+    tst_ok(unmap(), &w->err);
+    ck_assert_ptr_null(world_map_of(w, W_NAA_A));
+    ck_assert(world_link_is(w, LINK, NULL));
+}
+END_TEST
+
+START_TEST(test_d03_unmap_completes_from_paths_without_a_map_and_without_a_link)
+{
+    world_session(w, 0);
+    world_disk(w, 0, 1);
+    tst_ok(unmap(), &w->err);
+    ck_assert_uint_eq(w->deletes, 1);
+}
+END_TEST
+
+START_TEST(test_d03_map_completes_what_a_killed_process_left)
+{
+    world_session(w, 0);
+    world_session(w, 1);
+    world_disk(w, 1, 1);
+    world_put(w, "/etc/multipath/wwids", "/" W_WWID_A "/\n");
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(w->scans, 1);
+    ck_assert_uint_eq(mapped.paths, 2);
+    ck_assert(world_link_is(w, LINK, MAPPER_A));
+}
+END_TEST
+
+/* ---- D04 to D08: paths ---- */
+
+START_TEST(test_d04_paths_with_different_identities_are_refused_and_nothing_is_touched)
+{
+    mapped_before();
+    w->special[1] = (struct w_lun){
+        .exists = true, .number = 1, .naa = W_NAA_B, .size = W_SIZE, .blocksize = 512
+    };
+    world_process(w, 12, "kvm\n", "/dev/dm-3");
+    ck_assert_int_eq(map(), -TNS_E_IDENTITY);
+    tst_says(&w->err, "12 (kvm)");
+    ck_assert_uint_eq(w->deletes, 0);
+    ck_assert_ptr_nonnull(world_map_of(w, W_NAA_A));
+}
+END_TEST
+
+START_TEST(test_d05_a_path_that_is_down_degrades_and_the_healthy_one_is_not_touched)
+{
+    mapped_before();
+    world_session_down(w, 1);
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(mapped.paths, 1);
+    ck_assert_ptr_nonnull(strstr(mapped.warning, "degraded"));
+    world_ran(w, "");
+
+    tst_ok(unmap(), &w->err);
+    world_forget(w);
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(mapped.paths, 1);
+    ck_assert_uint_eq(mapped.portals_failed, 1);
+    world_ran(w, WWID_ADD);
+}
+END_TEST
+
+START_TEST(test_d06_with_all_paths_down_map_fails_and_opens_nothing)
+{
+    mapped_before();
+    world_session_down(w, 0);
+    world_session_down(w, 1);
+    ck_assert_int_lt(map(), 0);
+    ck_assert_ptr_null(strstr(w->traced, "open /dev/"));
+    world_ran(w, "");
+}
+END_TEST
+
+START_TEST(test_d07_a_path_that_came_back_is_asked_again_before_it_counts)
+{
+    mapped_before();
+    world_session_down(w, 1);
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(mapped.paths, 1);
+    world_session(w, 1);
+    w->special[1] = (struct w_lun){
+        .exists = true, .number = 1, .naa = W_NAA_B, .size = W_SIZE, .blocksize = 512
+    };
+    ck_assert_int_eq(map(), -TNS_E_IDENTITY);
+}
+END_TEST
+
+START_TEST(test_d08_a_failed_map_takes_back_what_it_added)
+{
+    world_session(w, 0);
+    want.n_portals = 1;
+    world_lun_gone(w, 1);
+    tst_fails(map(), TNS_E_NOTFOUND, &w->err);
+    world_ran(w, WWID_ADD WWID_DROP);
+    ck_assert_str_eq(world_get(w, "/etc/multipath/wwids"), "");
+}
+END_TEST
+
+START_TEST(test_d11_a_device_that_is_slow_to_appear_is_waited_for)
+{
+    w->appear_after = 40;
+    world_session(w, 0);
+    want.n_portals = 1;
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(mapped.paths, 1);
+}
+END_TEST
+
+START_TEST(test_d11_a_device_that_stays_empty_ends_at_the_deadline)
+{
+    w->appear_after = 1000000;
+    world_session(w, 0);
+    want.n_portals = 1;
+    w->ctx.deadline_ns = tns__now_ns() + TNS_MS(300);
+    tst_fails(map(), TNS_E_TIMEOUT, &w->err);
+    ck_assert(world_link_is(w, LINK, NULL));
+}
+END_TEST
+
+START_TEST(test_d12_without_multipathd_map_fails_before_it_touches_anything)
+{
+    world_multipathd_stop(w);
+    ck_assert_int_eq(map(), -TNS_E_DEVICE);
+    tst_says(&w->err, "use_multipath 0");
+    world_ran(w, "");
+    ck_assert_uint_eq(w->scans, 0);
+    ck_assert(!world_has(w, "/var/lib/tnstor/store1"));
+}
+END_TEST
+
+START_TEST(test_d12_unmap_works_without_multipathd)
+{
+    mapped_before();
+    world_multipathd_stop(w);
+    tst_ok(unmap(), &w->err);
+    world_ran(w, "multipath -f " W_WWID_A "\n" WWID_DROP);
+}
+END_TEST
+
+START_TEST(test_d12_a_wedged_multipathd_ends_at_the_deadline)
+{
+    uint64_t start = tns__now_ns();
+
+    mapped_before();
+    atomic_store(&w->is_wedged, true);
+    start = tns__now_ns();
+    w->ctx.deadline_ns = start + TNS_MS(400);
+    tst_fails(unmap(), TNS_E_TIMEOUT, &w->err);
+    ck_assert_uint_lt(tns__now_ns() - start, TNS_MS(3000));
+    ck_assert(world_link_is(w, LINK, MAPPER_A));
+
+    /* and nobody is locked out afterwards */
+    atomic_store(&w->is_wedged, false);
+    w->ctx.deadline_ns = tns__now_ns() + TNS_MS(5000);
+    tst_ok(unmap(), &w->err);
+}
+END_TEST
+
+START_TEST(test_d13_a_hung_multipath_command_ends_at_the_deadline_and_leaves_no_lock)
+{
+    uint64_t start = tns__now_ns();
+
+    world_session(w, 0);
+    want.n_portals = 1;
+    w->multipath_hangs = true;
+    w->ctx.deadline_ns = start + TNS_MS(400);
+    tst_fails(map(), TNS_E_TIMEOUT, &w->err);
+    ck_assert_uint_lt(tns__now_ns() - start, TNS_MS(4000));
+
+    w->multipath_hangs = false;
+    w->ctx.deadline_ns = tns__now_ns() + TNS_MS(5000);
+    tst_ok(map(), &w->err);
+}
+END_TEST
+
+/* ---- D15, D16: in use ---- */
+
+START_TEST(test_d15_a_volume_that_is_open_or_mounted_is_not_unmapped_and_who_is_named)
+{
+    mapped_before();
+    world_process(w, 1234, "qemu-system-x86\n", "/dev/dm-3");
+    ck_assert_int_eq(unmap(), -TNS_E_CONFLICT);
+    tst_says(&w->err, "process 1234 (qemu-system-x86)");
+    tns__error_clear(&w->err);
+    world_process(w, 1234, "qemu-system-x86\n", "/dev/null");
+
+    world_mount(w, "dm-3", "/mnt/x");
+    ck_assert_int_eq(unmap(), -TNS_E_CONFLICT);
+    tst_says(&w->err, "/mnt/x");
+    tns__error_clear(&w->err);
+    ck_assert_int_eq(tns__device_check_unused(&w->node, "store1", LINK, &w->err), -TNS_E_CONFLICT);
+    tst_says(&w->err, "/mnt/x");
+    tns__error_clear(&w->err);
+
+    ck_assert_uint_eq(w->deletes, 0);
+    world_told(w, "");
+    ck_assert(world_link_is(w, LINK, MAPPER_A));
+    world_put(w, "/proc/self/mountinfo", "");
+    tst_ok(tns__device_check_unused(&w->node, "store1", LINK, &w->err), &w->err);
+    tst_ok(unmap(), &w->err);
+}
+END_TEST
+
+START_TEST(test_d15_a_path_opened_beside_its_map_is_seen)
+{
+    mapped_before();
+    world_process(w, 8, "dd\n", "/dev/sdc");
+    ck_assert_int_eq(unmap(), -TNS_E_CONFLICT);
+    tst_says(&w->err, "8 (dd)");
+    tns__error_clear(&w->err);
+    world_process(w, 8, "multipathd\n", "/dev/sdc");
+    tst_ok(unmap(), &w->err);
+}
+END_TEST
+
+START_TEST(test_d15_partition_maps_are_no_users_but_what_stands_on_them_is)
+{
+    mapped_before();
+    world_holder(w, "dm-3", "dm-7", W_WWID_A "-part1", "part1-mpath-" W_WWID_A);
+    tst_ok(tns__device_check_unused(&w->node, "store1", LINK, &w->err), &w->err);
+    world_process(w, 55, "mount\n", "/dev/dm-7");
+    ck_assert_int_eq(unmap(), -TNS_E_CONFLICT);
+    tst_says(&w->err, "55 (mount)");
+}
+END_TEST
+
+START_TEST(test_d16_a_volume_group_of_a_guest_is_named_with_the_fix)
+{
+    mapped_before();
+    world_holder(w, "dm-3", "dm-9", "my--vg-root", "LVM-abcdef");
+    ck_assert_int_eq(unmap(), -TNS_E_CONFLICT);
+    tst_says(&w->err, "volume group my-vg");
+    tst_says(&w->err, "vgchange -an my-vg");
+    tst_says(&w->err, "global_filter");
+}
+END_TEST
+
+/* ---- D20, D23: sizes ---- */
+
+START_TEST(test_d20_resize_reaches_every_path_and_the_map)
+{
+    mapped_before();
+    w->luns[0].size = 2 * W_SIZE;
+    want.size_bytes = 2 * W_SIZE;
+    tst_ok(tns__device_resize(&w->node, &want, &w->err), &w->err);
+    ck_assert_uint_eq(w->rescans, 2);
+    world_ran(w, "");
+    world_told(w, "resize map " W_WWID_A "\n");
+    ck_assert_str_eq(world_get(w, "/sys/block/dm-3/size"), "262144\n");
+    tst_ok(map(), &w->err);
+    ck_assert(mapped.already);
+}
+END_TEST
+
+START_TEST(test_d20_a_size_that_the_target_does_not_show_is_an_error)
+{
+    mapped_before();
+    want.size_bytes = 2 * W_SIZE;
+    tst_fails(tns__device_resize(&w->node, &want, &w->err), TNS_E_IDENTITY, &w->err);
+    ck_assert_uint_eq(w->rescans, 0);
+}
+END_TEST
+
+START_TEST(test_d20_a_map_that_does_not_follow_is_an_error_and_not_the_old_size)
+{
+    mapped_before();
+    w->ignores_grow = true;
+    w->luns[0].size = 2 * W_SIZE;
+    want.size_bytes = 2 * W_SIZE;
+    w->ctx.deadline_ns = tns__now_ns() + TNS_MS(400);
+    tst_fails(tns__device_resize(&w->node, &want, &w->err), TNS_E_TIMEOUT, &w->err);
+}
+END_TEST
+
+START_TEST(test_d20_map_catches_up_with_a_resize_made_by_another_node)
+{
+    mapped_before();
+    w->luns[0].size = 2 * W_SIZE;
+    want.size_bytes = 2 * W_SIZE;
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(w->rescans, 2);
+    ck_assert_str_eq(world_get(w, "/sys/block/dm-3/size"), "262144\n");
+}
+END_TEST
+
+START_TEST(test_d20_resize_of_what_is_not_mapped_is_success)
+{
+    tst_ok(tns__device_resize(&w->node, &want, &w->err), &w->err);
+    world_ran(w, "");
+}
+END_TEST
+
+START_TEST(test_d23_another_block_size_or_serial_is_refused)
+{
+    world_session(w, 0);
+    want.n_portals = 1;
+    w->luns[0].blocksize = 4096;
+    ck_assert_int_eq(map(), -TNS_E_IDENTITY);
+    tst_says(&w->err, "blocks of 4096");
+    tns__error_clear(&w->err);
+    w->luns[0].blocksize = 512;
+    want.serial = "other";
+    ck_assert_int_eq(map(), -TNS_E_IDENTITY);
+    tst_says(&w->err, "serial");
+}
+END_TEST
+
+START_TEST(test_d23_a_4k_volume_is_mapped_when_4k_is_wanted)
+{
+    world_session(w, 0);
+    want.n_portals = 1;
+    want.blocksize = 4096;
+    w->luns[0].blocksize = 4096;
+    tst_ok(map(), &w->err);
+}
+END_TEST
+
+/* ---- D26 ---- */
+
+START_TEST(test_d26_a_node_that_cannot_write_its_record_fails_before_it_logs_in)
+{
+    world_put(w, "/var/lib/tnstor", "not a directory");
+    ck_assert_int_eq(map(), -TNS_E_DEVICE);
+    tst_says(&w->err, "/var/lib/tnstor");
+    world_ran(w, "");
+    ck_assert_uint_eq(w->scans, 0);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    const TTest *const tests[] = {
+        test_d01_a_stale_disk_and_its_idle_map_are_removed_and_the_lun_is_scanned_anew,
+        test_d01_a_stale_map_that_is_held_is_refused_and_its_holder_is_named,
+        test_d01_a_mapped_volume_whose_lun_became_another_is_refused_every_time,
+        test_d01_a_swapped_lun_under_a_running_guest_is_refused_and_left_alone,
+        test_d01_another_volume_in_its_own_right_is_never_removed,
+        test_d01_a_foreign_disk_that_only_our_scan_brought_goes_again,
+        test_d01_udev_that_remembers_the_old_identity_makes_the_disk_new,
+        test_d02_tidy_removes_only_own_devices_whose_lun_is_gone,
+        test_d02_tidy_leaves_what_is_held_silent_or_somebody_elses,
+        test_d03_unmap_completes_from_a_map_without_paths,
+        test_d03_unmap_completes_from_paths_without_a_map_and_without_a_link,
+        test_d03_map_completes_what_a_killed_process_left,
+        test_d04_paths_with_different_identities_are_refused_and_nothing_is_touched,
+        test_d05_a_path_that_is_down_degrades_and_the_healthy_one_is_not_touched,
+        test_d06_with_all_paths_down_map_fails_and_opens_nothing,
+        test_d07_a_path_that_came_back_is_asked_again_before_it_counts,
+        test_d08_a_failed_map_takes_back_what_it_added,
+        test_d11_a_device_that_is_slow_to_appear_is_waited_for,
+        test_d11_a_device_that_stays_empty_ends_at_the_deadline,
+        test_d12_without_multipathd_map_fails_before_it_touches_anything,
+        test_d12_unmap_works_without_multipathd,
+        test_d12_a_wedged_multipathd_ends_at_the_deadline,
+        test_d13_a_hung_multipath_command_ends_at_the_deadline_and_leaves_no_lock,
+        test_d15_a_volume_that_is_open_or_mounted_is_not_unmapped_and_who_is_named,
+        test_d15_a_path_opened_beside_its_map_is_seen,
+        test_d15_partition_maps_are_no_users_but_what_stands_on_them_is,
+        test_d16_a_volume_group_of_a_guest_is_named_with_the_fix,
+        test_d20_resize_reaches_every_path_and_the_map,
+        test_d20_a_size_that_the_target_does_not_show_is_an_error,
+        test_d20_a_map_that_does_not_follow_is_an_error_and_not_the_old_size,
+        test_d20_map_catches_up_with_a_resize_made_by_another_node,
+        test_d20_resize_of_what_is_not_mapped_is_success,
+        test_d23_another_block_size_or_serial_is_refused,
+        test_d23_a_4k_volume_is_mapped_when_4k_is_wanted,
+        test_d26_a_node_that_cannot_write_its_record_fails_before_it_logs_in,
+    };
+    Suite *s = suite_create("node faults");
+    TCase *tc = tcase_create("world");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, 60);
+    for (size_t i = 0; i < TNS_ARRAY_LEN(tests); i++)
+        tcase_add_test(tc, tests[i]);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+int main(void)
+{
+    return tst_run(suite());
+}
