@@ -24,6 +24,7 @@ my %TABLE = (
     snapshot_properties_empty        => ['26', undef],
     snapshot_update_noop             => ['26', undef],
     pool_snapshot_rename_broken      => ['26', undef],
+    extent_sets_zvol_readonly        => ['24.10', undef],
     one_extent_per_zvol              => ['25.10', undef],
     extent_name_flattened            => ['25.10', undef],
     in_use_per_target                => ['22.12', undef],

@@ -15,7 +15,7 @@ sub delete ($call) {
     die TNSim::Error->call('ENOTEMPTY',
         "Failed to delete dataset: cannot destroy '$id': filesystem has children")
         if !$recursive && $zfs->children_of($id);
-    $world->iscsi->detach(_with_clones($world, $id, $recursive))
+    $world->iscsi->detach($recursive ? $zfs->subtree($id) : $id)
         if $world->quirk('delete_detaches_extents');
     $world->iscsi->sync;
     $world->at_delete($id);
@@ -26,13 +26,6 @@ sub delete ($call) {
 sub _check_target ($world, $id) {
     die TNSim::Error->not_found("PoolDataset $id does not exist") unless $world->zfs->find($id);
     return;
-}
-
-sub _with_clones ($world, $id, $recursive) {
-    my $zfs = $world->zfs;
-    return $id unless $recursive;
-    return $zfs->dependents($id) if $world->quirk('recursive_delete_destroys_clones');
-    return $zfs->subtree($id);
 }
 
 sub _delete_before_26 ($world, $id, $recursive) {

@@ -28,7 +28,7 @@ sub _row ($call, $row) {
         map { $_ => bool($row->{$_}) } qw(pblocksize insecure_tpc xen ro enabled),
     );
     $shown{product_id} = $row->{product_id} // 'iSCSI Disk' if $world->is_at_least('25.10');
-    @shown{qw(dataset relative_path)} = ($world->iscsi->zvol_of($row), '')
+    @shown{qw(dataset relative_path)} = (undef, undef)
         if $world->is_at_least('26');
     return \%shown;
 }
@@ -120,7 +120,16 @@ sub create ($call) {
     $row{naa} = $iscsi->new_naa;
     _set_path(\%row);
     $row{flat} = _flat($row{name});
+    _set_readonly($world, \%row);
     return _row($call, $iscsi->insert('extent', \%row));
+}
+
+# From 24.10 on the zvol itself becomes read-only, or writable again, with its extent.
+sub _set_readonly ($world, $row) {
+    my $zvol = $world->iscsi->zvol_of($row) // return;
+    return if $zvol =~ /\@/ || !$world->quirk('extent_sets_zvol_readonly');
+    $world->zfs->set_property($zvol, 'readonly', $row->{ro} ? 'on' : 'off');
+    return;
 }
 
 # A disk extent's path is its disk; a file extent has no disk.
@@ -144,6 +153,7 @@ sub update ($call) {
     _check($world, 'update', \%change);
     _set_path(\%change);
     $change{flat} = _flat($change{name});
+    _set_readonly($world, \%change);
     $iscsi->update('extent', $id, \%change);
     $iscsi->touched(mapping => $_) for $iscsi->rows_by('mapping_extent', $id);
     $iscsi->sync;

@@ -82,7 +82,7 @@ sub set_limit ($self, $name, $limit, $bytes) {
 # A native property; undef or INHERIT makes it inherited again.
 sub set_property ($self, $name, $property, $value) {
     my $ds = $self->find($name);
-    $self->{property_changes}++;
+    $self->{property_changes}++ if $self->{child}{$name};
     if (!defined $value || $value eq 'INHERIT') { delete $ds->{props}{$property} }
     else                                        { $ds->{props}{$property} = $value }
     $self->changed($name);

@@ -72,16 +72,23 @@ sub _native ($self, $ds, $name) {
     return _entry($raw, $parsed, $value, $source, $from);
 }
 
-# Inherited values are the same for all volumes below one parent: made once, then shared.
-sub _natives ($self, $ds) {
-    my $zfs = $self->{zfs};
-    return { map { $_ => $self->_native($ds, $_) } $zfs->native_properties($ds->{type}) }
-        if %{ $ds->{props} } || !defined $zfs->parent_of($ds->{name});
+# What a dataset of this type inherits from this parent is the same for all of them: made once,
+# then shared.
+sub _inherited ($self, $ds) {
+    my $zfs     = $self->{zfs};
     my $changes = $zfs->{property_changes} // 0;
     $self->{cache} = { changes => $changes } if ($self->{cache}{changes} // -1) != $changes;
-    my $key = $ds->{type} . " " . $zfs->parent_of($ds->{name});
-    return $self->{cache}{$key}
-        //= { map { $_ => $self->_native($ds, $_) } $zfs->native_properties($ds->{type}) };
+    my $key = $ds->{type} . ' ' . ($zfs->parent_of($ds->{name}) // '');
+    return $self->{cache}{$key} //= do {
+        my $bare = { %$ds, props => {} };
+        +{ map { $_ => $self->_native($bare, $_) } $zfs->native_properties($ds->{type}) };
+    };
+}
+
+sub _natives ($self, $ds) {
+    my $shared = $self->_inherited($ds);
+    my @local  = grep { $shared->{$_} } keys %{ $ds->{props} } or return $shared;
+    return { %$shared, map { $_ => $self->_native($ds, $_) } @local };
 }
 
 # name => code that makes the entry, for everything that is not inherited.
