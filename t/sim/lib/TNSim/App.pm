@@ -113,7 +113,7 @@ sub run ($class, @argv) {
     $server->{world} = $self->_world($server, $dir, $host);
     $self->{tls}     = $self->_tls($dir, $host);
     $self->{front}   = TNSim::Front->new(server => $server, host => $host, port => $port, tls => $self->{tls});
-    $self->{control} = TNSim::Control->new(server => $server);
+    $self->{control} = TNSim::Control->new(server => $server, front => $self->{front});
     $self->{control}->_world(decode(_slurp($opt->{world}))) if defined $opt->{world} && $fresh;
     $self->_watch;
     $| = 1;

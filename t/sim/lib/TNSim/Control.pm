@@ -107,6 +107,7 @@ my %MINE = (
     check_replies => sub ($self, $value) { $self->{server}{check_replies} = $value ? 1 : 0; return undef },
     expire_sessions => sub ($self, $) { $_->expire for $self->{server}->conns; return undef },
     close_sessions  => sub ($self, $) { $_->{peer}->close for $self->{server}->conns; return undef },
+    certificate => sub ($self, $value) { $self->{front}->new_certificate($value) },
     restart  => sub ($self, $value) { $self->{server}->restart(ref $value ? $value->{ms} // 500 : $value); return undef },
 );
 

@@ -10,6 +10,7 @@ use TNSim::Dialect::Rest;
 use TNSim::Json qw(encode);
 use TNSim::Wire::Http;
 use TNSim::Wire::Listener;
+use TNSim::Wire::Tls;
 use TNSim::Wire::WebSocket;
 
 # The versioned addresses that each release serves (main.py of its tree).
@@ -33,6 +34,15 @@ sub new ($class, %field) {    # server, host, port, tls (or none)
 sub port ($self) { return $self->{listener}->port }
 
 sub stop ($self) { return $self->{listener}->stop }
+
+# Another certificate for the connections to come, of other names or days if it is told them;
+# answers the fingerprint.
+sub new_certificate ($self, $spec) {
+    my $tls = $self->{tls} // die "there is no TLS here\n";
+    my %of  = (names => $tls->{names}, days => $tls->{days}, %$spec);
+    $self->{tls} = $self->{listener}{tls} = TNSim::Wire::Tls->new(%of);
+    return $self->{tls}->fingerprint;
+}
 
 sub _peer ($self, $peer) {
     my $server = $self->{server};

@@ -144,6 +144,7 @@ sub add_dataset ($self, $name, %field) {
         props => {}, user => {}, ref => 57344, written => 0, %field,
     };
     $self->{store}->put('dataset', $name, $ds);
+    $self->{property_changes}++ if $ds->{type} eq 'FILESYSTEM';
     my $parent = $self->parent_of($name);
     $self->{child}{$parent}{$name} = 1 if defined $parent;
     $self->{clone}{ $ds->{origin} }{$name} = 1 if defined $ds->{origin};
@@ -153,6 +154,7 @@ sub add_dataset ($self, $name, %field) {
 
 sub remove_dataset ($self, $name) {
     my $ds = $self->{store}->remove('dataset', $name);
+    $self->{property_changes}++ if $ds->{type} eq 'FILESYSTEM';
     my $parent = $self->parent_of($name);
     delete $self->{child}{$parent}{$name} if defined $parent;
     delete $self->{child}{$name};

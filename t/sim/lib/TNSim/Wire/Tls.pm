@@ -34,7 +34,7 @@ sub _make ($self) {
     my $key = KEY_create_ec('prime256v1');
     my ($cert) = CERT_create(
         subject => { CN => 'truenas_default', O => 'tnsim' }, key => $key, digest => 'sha256',
-        CA => 1, not_before => $now + 86_400 * $self->{days}[0],
+        CA => 0, purpose => 'server', not_before => $now + 86_400 * $self->{days}[0],
         not_after => $now + 86_400 * $self->{days}[1],
         subjectAltNames => [map { _alt_name($_) } @{ $self->{names} }],
     );
