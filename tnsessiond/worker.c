@@ -208,10 +208,22 @@ static bool may_leave(const struct worker *w)
 
 /* ---- the loop ---- */
 
+/* Calls that were read after the last look at the queues. */
+static bool has_work(const struct worker *w)
+{
+    for (const struct client *c = w->clients; c; c = c->next) {
+        if (c->queued && c->welcomed)
+            return w->submitted < SUBMITTED_MAX;
+    }
+    return false;
+}
+
 static int patience(const struct worker *w)
 {
     uint64_t when = w->busy_ns + (w->leaving ? ENDING_NS : TNS_MS(w->d->idle_ms));
 
+    if (has_work(w))
+        return 0;
     if (w->submitted)
         return TICK_MS;
     for (const struct upstream *up = w->ups; up; up = up->next) {

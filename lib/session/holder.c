@@ -11,6 +11,7 @@
 #include "session/pipe.h"
 
 #define WINDOW 8
+#define ATTEMPTS 4
 
 struct holder_rpc {
     struct tns_rpc base;
@@ -303,7 +304,7 @@ static void wipe_sent(struct tns_pipe *p)
     p->out_at = p->out_len = 0;
 }
 
-int tns__holder_connect(struct tns_session *s, bool *ret_answered, struct tns_error *err)
+static int connect_once(struct tns_session *s, bool *ret_answered, struct tns_error *err)
 {
     struct holder_rpc *h = tns__alloc(sizeof *h);
     int rc;
@@ -327,4 +328,20 @@ int tns__holder_connect(struct tns_session *s, bool *ret_answered, struct tns_er
     s->via_holder = true;
     s->was_up = true;
     return 0;
+}
+
+/* A holder that dies, or leaves, just now is followed by another one that is started here: were
+ * all its clients to log in by themselves instead, the logins of a minute would be gone. */
+int tns__holder_connect(struct tns_session *s, bool *ret_answered, struct tns_error *err)
+{
+    for (unsigned attempt = 0;; attempt++) {
+        struct tns_error why = TNS_ERROR_INIT;
+
+        if (connect_once(s, ret_answered, &why) == 0)
+            return 0;
+        if (*ret_answered || why.code != TNS_E_TRANSPORT || attempt + 1 >= ATTEMPTS ||
+            tns__ctx_backoff(&s->ctx, tns__backoff_ms(10, attempt, 100), "the session holder",
+                             NULL))
+            return tns__error_copy(err, &why);
+    }
 }

@@ -1,0 +1,750 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tnsessiond: one login for all processes, and none of them needs it. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "session/ses.h"
+
+static struct tst_sim *sim;
+static char run_dir[300];
+
+static void start_sim(void)
+{
+    sim = tst_sim_start("25.10", NULL);
+}
+
+static void stop_sim(void)
+{
+    tst_sim_stop(sim);
+}
+
+static void fresh(void)
+{
+    snprintf(run_dir, sizeof run_dir, "%s", ses_run_dir());
+    tst_sim_reset(sim);
+    tst_sim_world(sim, "{\"limiter\":{\"reset\":true}}");
+}
+
+static void no_holder_left(void)
+{
+    ses_holder_kill(run_dir, SIGTERM);
+}
+
+static void holder_opts(struct tns_session_opts *ret)
+{
+    ses_opts(sim, run_dir, ret);
+    ret->no_holder = false;
+    ret->holder_path = ses_holder();
+}
+
+static struct tns_session *open_held(void)
+{
+    struct tns_session_opts opts;
+
+    holder_opts(&opts);
+    return ses_open(&opts);
+}
+
+static bool via_holder(const struct tns_session *s)
+{
+    struct tns_session_info info;
+
+    tns__session_info(s, &info);
+    return info.via_holder;
+}
+
+/* What a short-lived process does: 0, or the code of the error. */
+static int one_request(void *user)
+{
+    struct tns_session_opts opts;
+    struct tns_error err = TNS_ERROR_INIT;
+    _tns_session_ struct tns_session *s = NULL;
+
+    (void)user;
+    holder_opts(&opts);
+    if (tns__session_open(&opts, &s, &err) || ses_call(s, &err)) {
+        fprintf(stderr, "# %s: %s\n", tns_code_name(err.code), err.text);
+        return err.code;
+    }
+    return 0;
+}
+
+START_TEST(test_the_first_process_starts_the_holder_and_the_next_uses_it)
+{
+    _tns_session_ struct tns_session *first = open_held();
+    _tns_session_ struct tns_session *second = open_held();
+    struct tns_session_info info;
+    struct tns_error err = TNS_ERROR_INIT;
+
+    tst_ok(ses_call(first, &err), &err);
+    tst_ok(ses_call(second, &err), &err);
+    ck_assert(via_holder(first));
+    ck_assert(via_holder(second));
+    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 1);
+    ck_assert_int_eq(tst_sim_stat(sim, "connections"), 2); /* probe, and the session */
+    tns__session_info(second, &info);
+    ck_assert_str_eq(info.fingerprint, sim->fingerprint);
+    ck_assert_str_eq(info.host, sim->host);
+    ck_assert_int_eq(info.port, sim->port);
+    ck_assert_int_eq(info.dialect, TNS_DIALECT_JSONRPC);
+}
+END_TEST
+
+START_TEST(test_a_hundred_processes_at_once_log_in_once)
+{
+    unsigned ended[256];
+
+    ses_crowd(100, one_request, NULL, ended);
+    ck_assert_uint_eq(ended[0], 100);
+    ck_assert_int_le(tst_sim_stat(sim, "logins"), 2);
+}
+END_TEST
+
+START_TEST(test_a_hundred_processes_survive_the_holder_being_killed)
+{
+    unsigned ended[256];
+    pid_t killer;
+
+    ck_assert_int_eq(one_request(NULL), 0);
+    killer = fork();
+    if (killer == 0) {
+        tst_eventually(tst_sim_stat(sim, "calls") > 40, 20000);
+        ses_holder_kill(run_dir, SIGKILL);
+        _exit(0);
+    }
+    ses_crowd(100, one_request, NULL, ended);
+    waitpid(killer, NULL, 0);
+    ck_assert_uint_eq(ended[0], 100);
+    ck_assert_int_le(tst_sim_stat(sim, "logins"), 2 + 2);
+}
+END_TEST
+
+static int one_busy_request(void *user)
+{
+    struct tns_session_opts opts;
+    struct tns_error err = TNS_ERROR_INIT;
+    _tns_session_ struct tns_session *s = NULL;
+    int code = 0;
+
+    ses_opts(sim, run_dir, &opts);
+    opts.timeout_ms = *(const unsigned *)user;
+    if (opts.timeout_ms > 10000) {
+        opts.login_window_ms = 1500;
+    }
+    if (tns__session_open(&opts, &s, &err) || ses_call(s, &err))
+        code = err.code;
+    if (code == TNS_E_BUSY && err.retry_after_ms == 0)
+        code = 250;
+    if (code && code != TNS_E_BUSY)
+        fprintf(stderr, "# %s: %s\n", tns_code_name(err.code), err.text);
+    return code;
+}
+
+START_TEST(test_d28_two_hundred_processes_without_a_holder_stay_below_the_limit)
+{
+    unsigned ended[256], timeout_ms = 8000;
+
+    ses_crowd(200, one_busy_request, &timeout_ms, ended);
+    ck_assert_uint_eq(ended[0] + ended[TNS_E_BUSY], 200);
+    ck_assert_uint_ge(ended[0], 15);
+    ck_assert_int_le(tst_sim_stat(sim, "logins"), 20);
+    ck_assert_int_eq(tst_sim_stat(sim, "limited"), 0);
+}
+END_TEST
+
+START_TEST(test_d28_without_a_holder_everybody_gets_in_when_the_deadline_allows)
+{
+    unsigned ended[256], timeout_ms = 30000;
+
+    tst_sim_world(sim, "{\"limiter\":{\"window\":1.5,\"calls\":20}}");
+    ses_crowd(60, one_busy_request, &timeout_ms, ended);
+    tst_sim_world(sim, "{\"limiter\":{\"window\":60,\"calls\":20}}");
+    ck_assert_uint_eq(ended[0], 60);
+    ck_assert_int_eq(tst_sim_stat(sim, "limited"), 0);
+    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 60);
+}
+END_TEST
+
+START_TEST(test_a_process_that_lives_on_after_the_holder_died_goes_on)
+{
+    _tns_session_ struct tns_session *s = open_held();
+    struct tns_error err = TNS_ERROR_INIT;
+
+    for (int i = 0; i < 3; i++) {
+        tst_ok(ses_call(s, &err), &err);
+        ck_assert(via_holder(s));
+        ses_holder_kill(run_dir, SIGKILL);
+    }
+    tst_ok(ses_call(s, &err), &err);
+}
+END_TEST
+
+START_TEST(test_without_the_program_a_process_logs_in_by_itself)
+{
+    struct tns_session_opts opts;
+    struct tns_error err = TNS_ERROR_INIT;
+    _tns_session_ struct tns_session *s = NULL;
+
+    holder_opts(&opts);
+    opts.holder_path = "/nonexistent/tnsessiond";
+    s = ses_open(&opts);
+    tst_ok(ses_call(s, &err), &err);
+    ck_assert(!via_holder(s));
+}
+END_TEST
+
+START_TEST(test_with_a_program_that_ends_at_once_a_process_logs_in_by_itself)
+{
+    struct tns_session_opts opts;
+    struct tns_error err = TNS_ERROR_INIT;
+    _tns_session_ struct tns_session *s = NULL;
+
+    holder_opts(&opts);
+    opts.holder_path = "/bin/false";
+    s = ses_open(&opts);
+    tst_ok(ses_call(s, &err), &err);
+    ck_assert(!via_holder(s));
+}
+END_TEST
+
+/* ---- what lies in its place ---- */
+
+static void listen_there(const char *name, int *ret_fd, bool listening)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    ck_assert(tns__fmt(addr.sun_path, sizeof addr.sun_path, "%s/%s", run_dir, name));
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    if (listening)
+        ck_assert_int_eq(listen(fd, 10), 0);
+    *ret_fd = fd;
+}
+
+START_TEST(test_a_stale_socket_is_replaced)
+{
+    _tns_session_ struct tns_session *s = open_held();
+    struct tns_error err = TNS_ERROR_INIT;
+    int fd;
+
+    listen_there("holder.sock", &fd, true);
+    close(fd);
+    tst_ok(ses_call(s, &err), &err);
+    ck_assert(via_holder(s));
+}
+END_TEST
+
+START_TEST(test_something_that_is_no_socket_is_left_alone)
+{
+    _tns_session_ struct tns_session *s = open_held();
+    struct tns_error err = TNS_ERROR_INIT;
+    char path[400];
+    struct stat st;
+
+    tst_file(run_dir, "holder.sock", "mine");
+    tst_ok(ses_call(s, &err), &err);
+    ck_assert(!via_holder(s));
+    snprintf(path, sizeof path, "%s/holder.sock", run_dir);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert(S_ISREG(st.st_mode));
+}
+END_TEST
+
+START_TEST(test_a_symlink_in_place_of_the_socket_is_not_followed)
+{
+    _tns_session_ struct tns_session *s = open_held();
+    struct tns_error err = TNS_ERROR_INIT;
+    char path[400], target[400];
+    int fd;
+
+    listen_there("elsewhere", &fd, true);
+    snprintf(path, sizeof path, "%s/holder.sock", run_dir);
+    snprintf(target, sizeof target, "%s/elsewhere", run_dir);
+    ck_assert_int_eq(symlink(target, path), 0);
+    tst_ok(ses_call(s, &err), &err);
+    ck_assert(!via_holder(s));
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    ck_assert_int_lt(accept(fd, NULL, NULL), 0); /* nobody knocked there */
+    close(fd);
+}
+END_TEST
+
+START_TEST(test_a_holder_that_says_nothing_is_given_up_on)
+{
+    _tns_session_ struct tns_session *s = open_held();
+    struct tns_error err = TNS_ERROR_INIT;
+    uint64_t began = tns__now_ns();
+    int fd;
+
+    listen_there("holder.sock", &fd, true);
+    tst_ok(ses_call(s, &err), &err);
+    ck_assert(!via_holder(s));
+    ck_assert_uint_lt(tns__now_ns() - began, TNS_MS(4000));
+    close(fd);
+}
+END_TEST
+
+START_TEST(test_a_run_directory_that_others_may_enter_is_not_used_at_all)
+{
+    _tns_session_ struct tns_session *s = open_held();
+    struct tns_error err = TNS_ERROR_INIT;
+
+    chmod(run_dir, 0755);
+    tst_fails(ses_call(s, &err), TNS_E_CONFIG, &err);
+    ck_assert_int_eq(tst_sim_stat(sim, "connections"), 0);
+    chmod(run_dir, 0700);
+}
+END_TEST
+
+START_TEST(test_another_user_is_not_served)
+{
+    char path[400];
+    int fd;
+    pid_t child;
+    int status;
+
+    if (geteuid() != 0)
+        return; /* nobody else to become */
+    ck_assert_int_eq(one_request(NULL), 0);
+    snprintf(path, sizeof path, "%s/holder.sock", run_dir);
+    /* Even through doors that somebody left open. */
+    chmod(run_dir, 0777);
+    chmod(tst_tmpdir(), 0777);
+    chmod(path, 0777);
+    child = fork();
+    if (child == 0) {
+        struct sockaddr_un addr = { .sun_family = AF_UNIX };
+        char byte;
+
+        if (setuid(65534) != 0)
+            _exit(3);
+        fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        tns__fmt(addr.sun_path, sizeof addr.sun_path, "%s", path);
+        if (connect(fd, (struct sockaddr *)&addr, sizeof addr) != 0)
+            _exit(4);
+        _exit(recv(fd, &byte, 1, 0) > 0 ? 1 : 0);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    chmod(run_dir, 0700);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+END_TEST
+
+/* ---- the session behind it ---- */
+
+START_TEST(test_a_restart_of_the_nas_is_survived_by_all_clients)
+{
+    _tns_session_ struct tns_session *a = open_held();
+    _tns_session_ struct tns_session *b = open_held();
+    struct tns_error err = TNS_ERROR_INIT;
+
+    tst_ok(ses_call(a, &err), &err);
+    tst_ok(ses_call(b, &err), &err);
+    tst_sim_world(sim, "{\"restart\":{\"ms\":700}}");
+    tst_ok(ses_call(a, &err), &err);
+    tst_ok(ses_call(b, &err), &err);
+    ck_assert(via_holder(a) && via_holder(b));
+    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 2);
+}
+END_TEST
+
+START_TEST(test_an_expired_session_is_renewed_behind_the_clients_backs)
+{
+    _tns_session_ struct tns_session *a = open_held();
+    _tns_session_ struct tns_session *b = open_held();
+    struct tns_error err = TNS_ERROR_INIT;
+
+    tst_ok(ses_call(a, &err), &err);
+    tst_ok(ses_call(b, &err), &err);
+    tst_sim_world(sim, "{\"expire_sessions\":true}");
+    for (int i = 0; i < 5; i++) {
+        tst_ok(tns__session_call(a, "pool.dataset.query", NULL, TNS_CALL_READ, NULL, &err), &err);
+        tst_ok(tns__session_call(b, "pool.dataset.query", NULL, TNS_CALL_READ, NULL, &err), &err);
+    }
+    ck_assert(via_holder(a) && via_holder(b));
+    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 2);
+}
+END_TEST
+
+START_TEST(test_c07_a_lost_change_stays_unknown_through_the_holder)
+{
+    _tns_session_ struct tns_session *s = open_held();
+    _tns_json_ json_t *params =
+        json_pack("[{s:s,s:s,s:i,s:b}]", "name", "tank/held", "type", "VOLUME", "volsize",
+                  1 << 20, "sparse", 1);
+    struct tns_error err = TNS_ERROR_INIT;
+
+    tst_ok(ses_call(s, &err), &err);
+    tst_sim_fault(sim, "{\"match\":\"pool.dataset.create\",\"do\":\"cut\"}");
+    ck_assert_int_eq(tns__session_call(s, "pool.dataset.create", params, 0, NULL, &err),
+                     -TNS_E_TRANSPORT);
+    ck_assert_uint_ne(err.flags & TNS_F_OUTCOME_UNKNOWN, 0);
+    ck_assert_int_eq(tst_sim_calls(sim, "pool.dataset.create"), 1);
+    tns__error_clear(&err);
+    tst_ok(ses_call(s, &err), &err);
+}
+END_TEST
+
+START_TEST(test_errors_of_the_nas_keep_their_numbers_through_the_holder)
+{
+    struct tns_session_opts opts;
+    struct tns_error held = TNS_ERROR_INIT, direct = TNS_ERROR_INIT;
+    _tns_session_ struct tns_session *a = open_held();
+    _tns_session_ struct tns_session *b = NULL;
+    _tns_json_ json_t *params = json_pack("[s]", "tank/nowhere");
+
+    ses_opts(sim, run_dir, &opts);
+    b = ses_open(&opts);
+    ck_assert_int_eq(tns__session_call(a, "pool.dataset.get_instance", params, TNS_CALL_READ,
+                                       NULL, &held),
+                     -TNS_E_NOTFOUND);
+    ck_assert_int_eq(tns__session_call(b, "pool.dataset.get_instance", params, TNS_CALL_READ,
+                                       NULL, &direct),
+                     -TNS_E_NOTFOUND);
+    ck_assert_str_eq(held.text, direct.text);
+    ck_assert_str_eq(held.op, direct.op);
+    ck_assert_int_eq(held.remote_code, direct.remote_code);
+    ck_assert_int_eq(held.remote_errno, direct.remote_errno);
+    ck_assert_uint_eq(held.flags, direct.flags);
+}
+END_TEST
+
+START_TEST(test_c25_a_wrong_key_is_refused_through_the_holder_and_tried_once)
+{
+    struct tns_session_opts opts;
+    struct tns_error err = TNS_ERROR_INIT;
+
+    for (int i = 0; i < 3; i++) {
+        _tns_session_ struct tns_session *s = NULL;
+
+        holder_opts(&opts);
+        opts.key = TST_CANARY_KEY;
+        opts.key_len = sizeof TST_CANARY_KEY - 1;
+        s = ses_open(&opts);
+        ck_assert_int_eq(ses_call(s, &err), -TNS_E_AUTH);
+        tst_no_canary(err.text);
+        tns__error_clear(&err);
+    }
+    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 1);
+    tst_no_canary(ses_log_text());
+}
+END_TEST
+
+START_TEST(test_the_key_is_in_no_command_line_and_no_file)
+{
+    pid_t pids[8];
+    size_t n;
+
+    ck_assert_int_eq(one_request(NULL), 0);
+    n = ses_holder_pids(run_dir, pids, 8);
+    ck_assert_uint_ge(n, 2);
+    for (size_t i = 0; i < n; i++) {
+        static const char *const files[] = { "cmdline", "environ" };
+
+        for (size_t j = 0; j < 2; j++) {
+            char path[64], text[8192];
+            FILE *f;
+            size_t len;
+
+            snprintf(path, sizeof path, "/proc/%d/%s", (int)pids[i], files[j]);
+            f = fopen(path, "re");
+            ck_assert_ptr_nonnull(f);
+            len = fread(text, 1, sizeof text, f);
+            fclose(f);
+            ck_assert_ptr_null(memmem(text, len, sim->api_key + 2, strlen(sim->api_key) - 2));
+        }
+    }
+}
+END_TEST
+
+START_TEST(test_two_credentials_are_two_sessions)
+{
+    struct tns_session_opts opts;
+    struct tns_error err = TNS_ERROR_INIT;
+    _tns_session_ struct tns_session *a = open_held();
+    _tns_session_ struct tns_session *b = NULL;
+
+    holder_opts(&opts);
+    opts.user = "root";
+    b = ses_open(&opts);
+    tst_ok(ses_call(a, &err), &err);
+    tst_ok(ses_call(b, &err), &err);
+    ck_assert(via_holder(a) && via_holder(b));
+    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 2);
+}
+END_TEST
+
+/* ---- sharing it ---- */
+
+static int slow_call(void *user)
+{
+    struct tns_session_opts opts;
+    struct tns_error err = TNS_ERROR_INIT;
+    _tns_session_ struct tns_session *s = NULL;
+
+    (void)user;
+    holder_opts(&opts);
+    if (tns__session_open(&opts, &s, &err) ||
+        tns__session_call(s, "system.info", NULL, TNS_CALL_READ, NULL, &err))
+        return err.code;
+    return 0;
+}
+
+START_TEST(test_a_slow_call_of_one_does_not_hold_up_the_others)
+{
+    _tns_session_ struct tns_session *s = open_held();
+    struct tns_error err = TNS_ERROR_INIT;
+    uint64_t began;
+    pid_t slow;
+    int status;
+
+    tst_ok(ses_call(s, &err), &err);
+    tst_sim_fault(sim, "{\"match\":\"system.info\",\"do\":\"delay\",\"ms\":2500}");
+    slow = fork();
+    if (slow == 0)
+        _exit(slow_call(NULL));
+    tst_eventually(tst_sim_calls(sim, "system.info") == 1, 10000);
+    began = tns__now_ns();
+    for (int i = 0; i < 20; i++)
+        tst_ok(ses_call(s, &err), &err);
+    ck_assert_uint_lt(tns__now_ns() - began, TNS_MS(1500));
+    ck_assert_int_eq(waitpid(slow, &status, 0), slow);
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+END_TEST
+
+START_TEST(test_a_client_that_goes_away_leaves_the_others_alone)
+{
+    _tns_session_ struct tns_session *s = open_held();
+    struct tns_error err = TNS_ERROR_INIT;
+    pid_t child;
+
+    tst_ok(ses_call(s, &err), &err);
+    tst_sim_fault(sim, "{\"match\":\"system.info\",\"do\":\"delay\",\"ms\":600}");
+    child = fork();
+    if (child == 0)
+        _exit(slow_call(NULL));
+    tst_eventually(tst_sim_calls(sim, "system.info") == 1, 10000);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    for (int i = 0; i < 200; i++)
+        tst_ok(ses_call(s, &err), &err);
+    ck_assert(via_holder(s));
+    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 1);
+}
+END_TEST
+
+static int many_calls(void *user)
+{
+    struct tns_session_opts opts;
+    struct tns_error err = TNS_ERROR_INIT;
+    _tns_session_ struct tns_session *s = NULL;
+
+    (void)user;
+    holder_opts(&opts);
+    if (tns__session_open(&opts, &s, &err))
+        return err.code;
+    for (int round = 0; round < 5; round++) {
+        struct tns_call calls[30];
+
+        for (int i = 0; i < 30; i++)
+            calls[i] = (struct tns_call){ .method = i % 2 ? "system.version" : "pool.query",
+                                          .flags = TNS_CALL_READ,
+                                          .error = TNS_ERROR_INIT };
+        if (tns__session_calls(s, calls, 30, &err))
+            return err.code;
+        for (int i = 0; i < 30; i++) {
+            bool fine = i % 2 ? json_is_string(calls[i].result) : json_is_array(calls[i].result);
+
+            tns__call_clear(&calls[i]);
+            if (!fine)
+                return 200;
+        }
+    }
+    return 0;
+}
+
+START_TEST(test_c11_many_clients_with_many_calls_get_their_own_answers)
+{
+    unsigned ended[256];
+
+    ses_crowd(10, many_calls, NULL, ended);
+    ck_assert_uint_eq(ended[0], 10);
+    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 1);
+    ck_assert_int_eq(tst_sim_stat(sim, "errors"), 0);
+}
+END_TEST
+
+/* ---- its life ---- */
+
+static pid_t start_by_hand(const char *idle)
+{
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        execl(ses_holder(), ses_holder(), "--foreground", "--run-dir", run_dir, "--idle", idle,
+              NULL);
+        _exit(127);
+    }
+    tst_eventually(ses_holder_pids(run_dir, (pid_t[4]){ 0 }, 4) > 0, 5000);
+    return pid;
+}
+
+static bool socket_is_there(void)
+{
+    char path[400];
+
+    snprintf(path, sizeof path, "%s/holder.sock", run_dir);
+    return access(path, F_OK) == 0;
+}
+
+START_TEST(test_it_leaves_when_nobody_needs_it_and_takes_its_socket_along)
+{
+    pid_t pid = start_by_hand("1");
+    int status;
+
+    tst_eventually(socket_is_there(), 5000);
+    ck_assert_int_eq(one_request(NULL), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert(!socket_is_there());
+    tst_eventually(ses_holder_pids(run_dir, (pid_t[4]){ 0 }, 4) == 0, 5000);
+}
+END_TEST
+
+START_TEST(test_a_client_that_slept_longer_than_the_holder_notices_nothing)
+{
+    pid_t pid = start_by_hand("1");
+    _tns_session_ struct tns_session *s = open_held();
+    _tns_json_ json_t *params =
+        json_pack("[{s:s,s:s,s:i,s:b}]", "name", "tank/slept", "type", "VOLUME", "volsize",
+                  1 << 20, "sparse", 1);
+    struct tns_error err = TNS_ERROR_INIT;
+
+    tst_ok(ses_call(s, &err), &err);
+    ck_assert(via_holder(s));
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    /* a change, which would not be repeated if it could have left */
+    tst_ok(tns__session_call(s, "pool.dataset.create", params, 0, NULL, &err), &err);
+    ck_assert(via_holder(s));
+}
+END_TEST
+
+START_TEST(test_sigterm_lets_running_calls_end)
+{
+    pid_t pid = start_by_hand("60"), child;
+    int status;
+
+    tst_eventually(socket_is_there(), 5000);
+    tst_sim_fault(sim, "{\"match\":\"system.info\",\"do\":\"delay\",\"ms\":700}");
+    child = fork();
+    if (child == 0)
+        _exit(slow_call(NULL));
+    tst_eventually(tst_sim_calls(sim, "system.info") == 1, 10000);
+    kill(pid, SIGTERM);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    ck_assert_int_eq(tst_sim_calls(sim, "system.info"), 1);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(!socket_is_there());
+}
+END_TEST
+
+START_TEST(test_a_second_one_by_hand_says_that_there_is_one)
+{
+    pid_t pid = start_by_hand("60"), second;
+    int status;
+
+    tst_eventually(socket_is_there(), 5000);
+    second = fork();
+    if (second == 0) {
+        execl(ses_holder(), ses_holder(), "--foreground", "--run-dir", run_dir, NULL);
+        _exit(127);
+    }
+    ck_assert_int_eq(waitpid(second, &status, 0), second);
+    ck_assert_int_eq(WEXITSTATUS(status), 2);
+    ck_assert_int_eq(one_request(NULL), 0);
+    kill(pid, SIGTERM);
+    waitpid(pid, NULL, 0);
+}
+END_TEST
+
+START_TEST(test_it_takes_the_socket_that_systemd_hands_over_and_leaves_it)
+{
+    pid_t pid;
+    int fd, status;
+
+    listen_there("holder.sock", &fd, true);
+    pid = fork();
+    if (pid == 0) {
+        char self[32];
+
+        snprintf(self, sizeof self, "%d", (int)getpid());
+        if (fd != 3) {
+            dup2(fd, 3);
+            close(fd);
+        }
+        setenv("LISTEN_PID", self, 1);
+        setenv("LISTEN_FDS", "1", 1);
+        execl(ses_holder(), ses_holder(), "--run-dir", run_dir, "--idle", "1", NULL);
+        _exit(127);
+    }
+    ck_assert_int_eq(one_request(NULL), 0);
+    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 1);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert(socket_is_there());
+    close(fd);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("session holder");
+    TCase *tc = tcase_create("holder");
+
+    tcase_add_unchecked_fixture(tc, start_sim, stop_sim);
+    tcase_add_checked_fixture(tc, fresh, no_holder_left);
+    tcase_set_timeout(tc, 90);
+    tcase_add_test(tc, test_the_first_process_starts_the_holder_and_the_next_uses_it);
+    tcase_add_test(tc, test_a_hundred_processes_at_once_log_in_once);
+    tcase_add_test(tc, test_a_hundred_processes_survive_the_holder_being_killed);
+    tcase_add_test(tc, test_d28_two_hundred_processes_without_a_holder_stay_below_the_limit);
+    tcase_add_test(tc, test_d28_without_a_holder_everybody_gets_in_when_the_deadline_allows);
+    tcase_add_test(tc, test_a_process_that_lives_on_after_the_holder_died_goes_on);
+    tcase_add_test(tc, test_without_the_program_a_process_logs_in_by_itself);
+    tcase_add_test(tc, test_with_a_program_that_ends_at_once_a_process_logs_in_by_itself);
+    tcase_add_test(tc, test_a_stale_socket_is_replaced);
+    tcase_add_test(tc, test_something_that_is_no_socket_is_left_alone);
+    tcase_add_test(tc, test_a_symlink_in_place_of_the_socket_is_not_followed);
+    tcase_add_test(tc, test_a_holder_that_says_nothing_is_given_up_on);
+    tcase_add_test(tc, test_a_run_directory_that_others_may_enter_is_not_used_at_all);
+    tcase_add_test(tc, test_another_user_is_not_served);
+    tcase_add_test(tc, test_a_restart_of_the_nas_is_survived_by_all_clients);
+    tcase_add_test(tc, test_an_expired_session_is_renewed_behind_the_clients_backs);
+    tcase_add_test(tc, test_c07_a_lost_change_stays_unknown_through_the_holder);
+    tcase_add_test(tc, test_errors_of_the_nas_keep_their_numbers_through_the_holder);
+    tcase_add_test(tc, test_c25_a_wrong_key_is_refused_through_the_holder_and_tried_once);
+    tcase_add_test(tc, test_the_key_is_in_no_command_line_and_no_file);
+    tcase_add_test(tc, test_two_credentials_are_two_sessions);
+    tcase_add_test(tc, test_a_slow_call_of_one_does_not_hold_up_the_others);
+    tcase_add_test(tc, test_a_client_that_goes_away_leaves_the_others_alone);
+    tcase_add_test(tc, test_c11_many_clients_with_many_calls_get_their_own_answers);
+    tcase_add_test(tc, test_it_leaves_when_nobody_needs_it_and_takes_its_socket_along);
+    tcase_add_test(tc, test_a_client_that_slept_longer_than_the_holder_notices_nothing);
+    tcase_add_test(tc, test_sigterm_lets_running_calls_end);
+    tcase_add_test(tc, test_a_second_one_by_hand_says_that_there_is_one);
+    tcase_add_test(tc, test_it_takes_the_socket_that_systemd_hands_over_and_leaves_it);
+    suite_add_tcase(s, tc);
+    return tst_run(s);
+}
