@@ -46,7 +46,7 @@ for my $release (releases()) {
     $fails->($is_26 ? "[EEXIST] pool.snapshot.create: $A\@s1 already exists."
         : "[EEXIST] Failed to snapshot $A\@s1: cannot create snapshot '$A\@s1': dataset already exists",
         'the name is taken', create => { dataset => $A, name => 's1' });
-    $fails->(qr/\A\[EFAULT\] Failed to snapshot tank\/none\@s: .*does not exist/, 'the dataset is missing',
+    $fails->($is_26 ? "'tank/none' not found" : qr{\A\[EFAULT\] Failed to snapshot tank/none\@s: .*does not exist}, 'the dataset is missing',
         create => { dataset => 'tank/none', name => 's' });
 
     # rollback
@@ -137,6 +137,18 @@ is(call_ok($world, 'zfs.resource.snapshot.destroy', { path => "$A\@s3" }), undef
 call_fails($world, "[ENOENT] zfs.resource.snapshot.destroy: '$A\@s3' not found", '26: gone',
     'zfs.resource.snapshot.destroy', { path => "$A\@s3" });
 is_deeply(call_ok($world, 'zfs.resource.snapshot.count', { paths => [$A] }), { $A => 1 }, '26 counts');
+
+# -r past a held snapshot fails, and what is not held is gone all the same; past a cloned one only
+# 26 destroys before it refuses.
+for my $release (releases()) {
+    for my $kind (qw(held cloned)) {
+        my $world = fresh($release, qw(s1 s2 s3));
+        $world->apply($kind eq 'held' ? { hold => { snapshot => "$A\@s2" } }
+            : { clone => { snapshot => "$A\@s2", name => 'tank/vm/c' } });
+        ok(error_of($world, snapshot_call($world, 'rollback'), "$A\@s1", { recursive => \1 }), "$release: not past a $kind one");
+        is(names($world), $kind eq 'held' || $release eq '26' ? 's1 s2' : 's1 s2 s3', "$release: what is left of the newer ones");
+    }
+}
 
 # A clone that appears between a client's look and the destroy survives, in every release.
 for my $release (releases()) {

@@ -104,12 +104,14 @@ sub create ($call) {
     my @all = $data->{recursive} && $zfs->find($dataset)
         ? (grep { !$exclude{$_} } $zfs->subtree($dataset)) : ($dataset);
     my $done = eval { $zfs->snapshot($_, $leaf, $data->{properties} // {}) for @all; 1 };
-    _create_failed($name, $@) unless $done;
+    _create_failed($world, $name, $@) unless $done;
     return $world->snapshot_rows->row($zfs->find_snapshot($name));
 }
 
-sub _create_failed ($name, $error) {
+sub _create_failed ($world, $name, $error) {
     my $refusal = TNSim::Model::Refusal->caught($error) or die $error;
+    die TNSim::Error->bare('ZFSPathNotFoundException', "'" . ($name =~ s{@.*}{}r) . "' not found")
+        if $refusal->errname eq 'ENOENT' && $world->is_at_least('26');
     my $errname = $refusal->errname eq 'EEXIST' ? 'EEXIST' : 'EFAULT';
     die TNSim::Error->call($errname, "Failed to snapshot $name: " . $refusal->text);
 }
@@ -246,6 +248,8 @@ sub clone ($call) {
 sub _each_recursive ($call, $code) {
     my ($id, $options) = @{ $call->args };
     my $zfs = $call->world->zfs;
+    die TNSim::Error->bare('ZFSPathNotFoundException', "'$id' not found")
+        if $call->world->is_at_least('26') && !$options->{recursive} && !$zfs->find_snapshot($id);
     my ($dataset, $leaf) = split /\@/, $id, 2;
     my @all = ($id);
     @all = grep { $zfs->find_snapshot($_) } map {"$_\@$leaf"} $zfs->subtree($dataset)

@@ -21,6 +21,7 @@ my %TABLE = (
     delete_swallows_refusal          => ['26', undef],
     recursive_delete_destroys_clones => ['26', undef],
     rename_needs_force               => ['25.10', undef],
+    rollback_keeps_only_clones       => ['26', undef],
     snapshot_properties_empty        => ['26', undef],
     snapshot_update_noop             => ['26', undef],
     pool_snapshot_rename_broken      => ['26', undef],

@@ -4,6 +4,7 @@ package TNSim::Methods::Dataset::Update;
 use v5.36;
 use TNSim::Error;
 use TNSim::Model::Handler qw(zfs_call);
+use TNSim::Model::Refusal;
 use TNSim::Model::ZFS::Rows;
 
 my @LIMIT = qw(quota refquota reservation refreservation);
@@ -20,12 +21,19 @@ sub update ($call) {
         'Should not be specified when "user_properties" are explicitly specified']
         if $data->{user_properties} && $data->{user_properties_update};
     die TNSim::Error->validation(@bad) if @bad;
-    my $text = $world->is_at_least('26') ? 'Failed to update dataset properties: '
-        : 'Failed to update dataset: ';
     my $resize = defined $data->{volsize} && $data->{volsize} != $ds->{volsize};
-    zfs_call($text, sub { _apply($world, $ds, $data, $resize) });
+    _run($world, sub { _apply($world, $ds, $data, $resize) });
     $world->iscsi->resized($id) if $resize;
     return $world->rows->row($ds, children => 1);
+}
+
+# 26 says it as a validation error of the whole call.
+sub _run ($world, $code) {
+    return zfs_call('Failed to update dataset: ', $code) unless $world->is_at_least('26');
+    return if eval { $code->(); 1 };
+    my $refusal = TNSim::Model::Refusal->caught($@) or die $@;
+    die TNSim::Error->validation(
+        ['pool.dataset.update', 'Failed to update properties: ' . $refusal->text]);
 }
 
 sub _field_errors ($ds, $data) {

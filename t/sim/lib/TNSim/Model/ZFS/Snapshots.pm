@@ -61,7 +61,8 @@ sub newer_snapshots ($self, $snap) {
         $self->snapshots_of($snap->{dataset});
 }
 
-# zfs rollback: -r destroys the newer snapshots, -R their clones as well.
+# zfs rollback: -r destroys the newer snapshots, -R their clones as well. What is held or, in 26,
+# cloned stops it only after everything else is gone; a busy head stops it at once.
 sub rollback ($self, $name, %how) {
     my $snap = $self->find_snapshot($name)
         or _refuse('ENOENT', "cannot open '$name': dataset does not exist");
@@ -74,12 +75,28 @@ sub rollback ($self, $name, %how) {
     my @clones = map { $self->clones_of($_) } @newer;
     _refuse('EEXIST', "cannot rollback to '$name': clones of previous snapshots exist\n"
         . "use '-R' to force deletion of the following clones and dependents:\n"
-        . join("\n", @clones)) if @clones && !$how{clones};
-    my ($held) = grep { %{ $self->{snapshot}{$_}{holds} } } @newer;
-    _refuse('EBUSY', "cannot destroy snapshot $held: dataset is busy") if defined $held;
+        . join("\n", @clones)) if @clones && !$how{clones} && !$self->is_on('rollback_keeps_only_clones');
     _refuse('EBUSY', "cannot rollback '$ds->{name}': dataset is busy") if $ds->{busy};
-    $self->destroy($_, recursive => 1, clones => 1) for @clones;
-    $self->remove_snapshot($_) for reverse @newer;
+    my @left = $self->_destroy_newer(\@newer, $how{clones});
+    _refuse('EBUSY', "cannot destroy '$left[0]': dataset is busy", newer => \@left) if @left;
+    return $self->_restore($ds, $snap);
+}
+
+# Newest first; those that cannot go are left, oldest first.
+sub _destroy_newer ($self, $newer, $with_clones) {
+    my @left;
+    for my $name (reverse @$newer) {
+        if ($with_clones) {
+            $self->destroy($_, recursive => 1, clones => 1) for $self->clones_of($name);
+        }
+        if (%{ $self->{snapshot}{$name}{holds} } || $self->clones_of($name)) { unshift @left, $name }
+        else { $self->remove_snapshot($name) }
+    }
+    return @left;
+}
+
+# The head is the snapshot again; true when its size changed with that.
+sub _restore ($self, $ds, $snap) {
     $self->{backing}->rollback($ds, $snap) if $self->{backing} && $ds->{type} eq 'VOLUME';
     my $resized = defined $snap->{volsize} && $snap->{volsize} != $ds->{volsize};
     $ds->{volsize} = $snap->{volsize} if $resized;
