@@ -122,8 +122,6 @@ static int loop_callback(struct lws *wsi, enum lws_callback_reasons reason, void
         if (loop_before_request(loop) < 0)
             return -1;
         return loop->event(loop, reason, in, len);
-    case LWS_CALLBACK_CLIENT_HTTP_REDIRECT:
-        return -1;
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
         if (wsi == loop->wsi)
             loop_on_failure(loop, in);
@@ -227,8 +225,8 @@ int tns__loop_start(struct tns_loop *loop, struct tns_ctx *ctx,
 }
 
 /*
- * In a forked child the socket is still the parent's: what closing would write (TLS close_notify,
- * a shutdown) must not reach it, so the descriptor is turned into /dev/null first.
+ * In a forked child the socket is still the parent's. libwebsockets 4.1 happens to write nothing when
+ * a context goes; should another version say goodbye, it says it to /dev/null.
  */
 static void loop_detach(struct tns_loop *loop)
 {

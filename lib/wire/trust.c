@@ -121,7 +121,7 @@ static bool trust_by_chain(struct tns_trust *trust, X509_STORE_CTX *store)
     return false;
 }
 
-/* No overruling on the way: libwebsockets' own callback would pass a certificate from the future. */
+/* libwebsockets has a callback of its own, with flags that overrule: here nothing is overruled. */
 static int trust_no_overrule(int ok, X509_STORE_CTX *store)
 {
     (void)store;

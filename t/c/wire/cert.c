@@ -66,6 +66,13 @@ static void spell_fingerprint(const X509 *cert, char ret[96])
         snprintf(ret + i * 3, 4, "%02X%s", md[i], i < 31 ? ":" : "");
 }
 
+static const char *names_of(enum srv_cert kind)
+{
+    if (kind == SRV_OTHER_HOST)
+        return "DNS:nas.example";
+    return kind == SRV_PARTIAL ? "DNS:n*.tns.example" : "DNS:localhost,IP:127.0.0.1,IP:::1";
+}
+
 void cert_make(enum srv_cert kind, struct cert *ret)
 {
     long from = kind == SRV_NOT_YET ? DAY : kind == SRV_EXPIRED ? -2 * DAY : -DAY;
@@ -79,9 +86,7 @@ void cert_make(enum srv_cert kind, struct cert *ret)
 
     ret->key = EVP_EC_gen("P-256");
     ret->cert = new_cert(ret->key, "nas", from, to);
-    add_ext(ret->cert, ca, NID_subject_alt_name,
-            kind == SRV_OTHER_HOST ? "DNS:nas.example"
-                                   : "DNS:localhost,IP:127.0.0.1,IP:::1");
+    add_ext(ret->cert, ca, NID_subject_alt_name, names_of(kind));
     X509_set_issuer_name(ret->cert,
                          X509_get_subject_name(kind == SRV_SELF_SIGNED ? ret->cert : ca));
     ck_assert_int_ne(X509_sign(ret->cert, kind == SRV_SELF_SIGNED ? ret->key : ca_key,

@@ -15,6 +15,7 @@ enum srv_cert {
     SRV_EXPIRED,
     SRV_NOT_YET,
     SRV_OTHER_HOST, /* for nas.example only                               */
+    SRV_PARTIAL,    /* for n*.tns.example                                 */
     SRV_OLD_TLS,    /* good, but TLS 1.1 at most                          */
 };
 

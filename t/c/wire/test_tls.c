@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates: which are accepted, which are refused and in which words, and what had left by then. */
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "wire/fixture.h"
@@ -265,6 +267,70 @@ START_TEST(test_trap_6_a_name_that_resolves_elsewhere_is_still_the_name_that_cou
 }
 END_TEST
 
+START_TEST(test_a_star_stands_for_a_whole_label_only)
+{
+    struct fix f;
+
+    tns__resolve_getaddrinfo = resolve_to_loopback;
+    fix_start(&f, SRV_PARTIAL, serve_echo, NULL);
+    f.ep.host = "nas.tns.example";
+    expect_refused(&f, "not for host nas.tns.example");
+    fix_stop(&f);
+}
+END_TEST
+
+/* OpenSSL and Debian refuse old versions by themselves today, in a configuration that is not ours. */
+START_TEST(test_W06_nothing_older_than_TLS_1_2_is_offered_whatever_the_defaults_are)
+{
+    struct tns_peer peer = { .insecure = true };
+    struct tns_trust trust = { .peer = &peer };
+    SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_client_method());
+    struct tns_error err = TNS_ERROR_INIT;
+
+    SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_VERSION);
+    tst_ok(tns__trust_setup(&trust, ssl_ctx, &err), &err);
+    ck_assert_int_eq((int)SSL_CTX_get_min_proto_version(ssl_ctx), TLS1_2_VERSION);
+    ck_assert_uint_ne(SSL_CTX_get_options(ssl_ctx) & SSL_OP_NO_RENEGOTIATION, 0);
+    SSL_CTX_free(ssl_ctx);
+}
+END_TEST
+
+static int always_yes(int ok, X509_STORE_CTX *store)
+{
+    (void)ok, (void)store;
+    return 1;
+}
+
+START_TEST(test_W06_no_other_callback_overrules_the_verdict)
+{
+    struct sockaddr_in sin = { .sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct tns_trust trust = { .error = TNS_ERROR_INIT };
+    struct tns_peer peer;
+    struct fix f;
+    SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_client_method());
+    SSL *ssl;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    fix_start(&f, SRV_EXPIRED, serve_echo, NULL);
+    tst_ok(tns__peer_init(&peer, &f.ep, &f.err), &f.err);
+    trust.peer = &peer;
+    tst_ok(tns__trust_setup(&trust, ssl_ctx, &f.err), &f.err);
+    sin.sin_port = htons(f.ep.port);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+    ssl = SSL_new(ssl_ctx);
+    SSL_set_verify(ssl, SSL_VERIFY_PEER, always_yes);
+    SSL_set_fd(ssl, fd);
+    ck_assert_int_le(SSL_connect(ssl), 0);
+    ck_assert(!trust.accepted);
+    SSL_free(ssl);
+    SSL_CTX_free(ssl_ctx);
+    close(fd);
+    tns__peer_clear(&peer);
+    fix_stop(&f);
+}
+END_TEST
+
 START_TEST(test_a_mistyped_host_is_refused_before_a_connection)
 {
     static const char *const wrong[] = { "",           "na s", "nas\n",     "nas/",
@@ -302,6 +368,10 @@ static Suite *suite(void)
     tcase_add_test(tc, test_trap_6_the_configured_name_is_verified_and_not_the_address);
     tcase_add_test(
         tc, test_trap_6_a_name_that_resolves_elsewhere_is_still_the_name_that_counts);
+    tcase_add_test(tc, test_a_star_stands_for_a_whole_label_only);
+    tcase_add_test(
+        tc, test_W06_nothing_older_than_TLS_1_2_is_offered_whatever_the_defaults_are);
+    tcase_add_test(tc, test_W06_no_other_callback_overrules_the_verdict);
     tcase_add_test(tc, test_a_mistyped_host_is_refused_before_a_connection);
     suite_add_tcase(s, tc);
     return s;

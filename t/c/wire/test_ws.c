@@ -547,6 +547,37 @@ START_TEST(test_trap_2_SIGPIPE_stays_the_host_program_s)
 }
 END_TEST
 
+START_TEST(test_trap_2_a_SIGPIPE_of_ours_is_taken_away_and_one_of_others_is_kept)
+{
+    struct sigaction act = { .sa_handler = on_pipe };
+    struct tns_quiet quiet;
+    sigset_t set;
+    int ends[2];
+
+    sigaction(SIGPIPE, &act, NULL);
+    ck_assert_int_eq(pipe(ends), 0);
+    close(ends[0]);
+    tns__quiet_begin(&quiet);
+    ck_assert_int_eq(write(ends[1], "x", 1), -1);
+    ck_assert_int_eq(pipes, 0);
+    tns__quiet_end(&quiet);
+    ck_assert_int_eq(pipes, 0);
+
+    /* Blocked by the program, and pending since before: it is the program's to see. */
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    ck_assert_int_eq(write(ends[1], "x", 1), -1);
+    tns__quiet_begin(&quiet);
+    ck_assert_int_eq(write(ends[1], "x", 1), -1);
+    tns__quiet_end(&quiet);
+    ck_assert_int_eq(pipes, 0);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    ck_assert_int_eq(pipes, 1);
+    close(ends[1]);
+}
+END_TEST
+
 /* ---- fork ---- */
 
 START_TEST(test_trap_7_a_forked_child_that_closes_leaves_the_connection_alone)
@@ -755,6 +786,8 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, test_the_reason_of_a_hang_up_is_told, 0, 3);
     tcase_add_test(tc, test_what_came_before_the_end_is_still_handed_out);
     tcase_add_test(tc, test_trap_2_SIGPIPE_stays_the_host_program_s);
+    tcase_add_test(tc,
+                   test_trap_2_a_SIGPIPE_of_ours_is_taken_away_and_one_of_others_is_kept);
     tcase_add_loop_test(tc,
                         test_trap_7_a_forked_child_that_closes_leaves_the_connection_alone,
                         0, 2);
