@@ -125,11 +125,13 @@ sub run ($class, @argv) {
 
 sub _watch ($self) {
     $SIG{PIPE} = 'IGNORE';
-    my $stop = sub (@) { Mojo::IOLoop->stop };
+    # A signal before the loop runs must not be lost: the timer looks at the flag, too.
+    my $ended = 0;
+    my $stop  = sub (@) { $ended = 1; Mojo::IOLoop->stop };
     @SIG{qw(TERM INT HUP)} = ($stop) x 3;
     # A signal is seen between two events, so that there must always be a next one.
     my $parent = $self->{opt}{'parent-pid'};
-    Mojo::IOLoop->recurring(0.25 => sub ($) { $stop->() if $parent && !_alive($parent) });
+    Mojo::IOLoop->recurring(0.1 => sub ($) { $stop->() if $ended || $parent && !_alive($parent) });
     return;
 }
 
