@@ -159,9 +159,12 @@ check-c: tests
 	@$(TEST_ENV) CK_TIMEOUT_MULTIPLIER=$(or $(SLOWER),1) t/run -j $(JOBS) -t $(TEST_TIMEOUT) \
 		$(if $(RUN_WITH),--with '$(RUN_WITH)') $(TEST_PROGS)
 
+# Under the sanitizers one release of each dialect, and of the sweeps every third step.
+ASAN_CELLS ?= 24.10/ddp,25.10/jsonrpc,25.10/rest,26/jsonrpc
 .PHONY: check-asan check-valgrind
 check-asan:
-	@ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	@TNS_TEST_CELLS=$(ASAN_CELLS) TNS_TEST_SWEEP_STEP=3 \
+	ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 		LSAN_OPTIONS=suppressions=$(CURDIR)/.ci/lsan.supp:print_suppressions=0 \
 		$(MAKE) --no-print-directory O=$(O)-asan LAYERS='$(LAYERS)' SLOWER=4 check-c \
 		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' OPT='-O1 -g'
