@@ -20,13 +20,17 @@ static void close_between(int first, int last)
         close_range((unsigned)first, (unsigned)last, 0);
 }
 
-static _Noreturn void child_main(int reply_fd, int keep_fd, tns__apart_fn fn, void *arg)
+/* 0 to 2 go as well: a task of the host program ends only when its output is closed everywhere. The
+ * child's own end of the pipe for reading may stay. */
+static _Noreturn void child_main(const int pipe_fds[2], int keep_fd, tns__apart_fn fn, void *arg)
 {
+    int reply_fd = pipe_fds[1];
     int low = keep_fd >= 0 && keep_fd < reply_fd ? keep_fd : reply_fd;
     int high = keep_fd > reply_fd ? keep_fd : reply_fd;
 
     close_between(0, low - 1);
-    close_between(low + 1, high - 1);
+    if (high - low > 2 || pipe_fds[0] != low + 1)
+        close_between(low + 1, high - 1);
     close_range((unsigned)high + 1, ~0u, 0);
     fn(arg, reply_fd);
     _exit(0);
@@ -48,7 +52,7 @@ int tns__apart_start(struct tns__apart *a, int keep_fd, tns__apart_fn fn, void *
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pid = _Fork();
     if (pid == 0)
-        child_main(fds[1], keep_fd, fn, arg);
+        child_main(fds, keep_fd, fn, arg);
     saved = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(fds[1]);

@@ -27,10 +27,11 @@ struct tns_scsi_id {
 struct tns_scsi {
     int (*identify)(struct tns_scsi *scsi, struct tns_sysroot *sr, const struct tns_ctx *ctx,
                     const char *devname, struct tns_scsi_id *ret, struct tns_error *err);
-    /* Several at once: each has an answer in ids[] or an error in errs[]. NULL: one by one. */
+    /* Several at once: each has an answer in ids[] or an error in errs[]. Without with_serial the
+     * serial stays "" and one INQUIRY less is sent. NULL: one by one. */
     void (*identify_all)(struct tns_scsi *scsi, struct tns_sysroot *sr,
                          const struct tns_ctx *ctx, const char *const devnames[], size_t n,
-                         struct tns_scsi_id ids[], struct tns_error errs[]);
+                         bool with_serial, struct tns_scsi_id ids[], struct tns_error errs[]);
     void *user;
 };
 struct tns_scsi *tns__scsi_real(void);

@@ -62,9 +62,11 @@ static int verify_linked(struct tns_node *node, const struct tns_want *want,
                          struct tns_error *err)
 {
     struct tns__paths paths = { .n = 0 };
+    struct tns_want again = *want;
     struct tns__verdict verdict;
     int rc;
 
+    again.serial = NULL; /* compared when it was mapped; the NAA is what cannot be twice */
     if (link->kind == TNS__LINK_MAP) {
         rc = verify_map(node, link, &paths, err);
     } else {
@@ -74,7 +76,7 @@ static int verify_linked(struct tns_node *node, const struct tns_want *want,
         rc = 0;
     }
     if (rc == 0)
-        rc = tns__paths_verify(node, want, &paths, &verdict, err);
+        rc = tns__paths_verify(node, &again, &paths, &verdict, err);
     if (rc == 0)
         rc = verify_size(node, want, link->dev, err);
     if (rc < 0)
@@ -146,7 +148,7 @@ static int find_paths(struct mapping *m, struct tns_error *err)
         rc = tns__paths_scan(m->node, &m->sessions, m->want->lun, &m->paths, err);
         if (rc < 0)
             return rc;
-        tns__paths_identify(m->node, &m->paths);
+        tns__paths_identify(m->node, &m->paths, m->want->serial != NULL);
         rc = tns__purge_stale(m->node, m->want, &m->sessions, &m->paths, &purge, err);
         if (rc < 0)
             return rc;

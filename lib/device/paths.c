@@ -198,7 +198,7 @@ int tns__paths_scan(struct tns_node *node, const struct tns__sessions *sessions,
                          err);
 }
 
-void tns__paths_identify(struct tns_node *node, struct tns__paths *paths)
+void tns__paths_identify(struct tns_node *node, struct tns__paths *paths, bool with_serial)
 {
     struct tns_scsi_id ids[TNS__PATHS_MAX] = { 0 };
     struct tns_error errs[TNS__PATHS_MAX];
@@ -215,7 +215,8 @@ void tns__paths_identify(struct tns_node *node, struct tns__paths *paths)
         errs[n++] = (struct tns_error)TNS_ERROR_INIT;
     }
     if (n > 0 && node->scsi->identify_all) {
-        node->scsi->identify_all(node->scsi, node->sr, node->ctx, devs, n, ids, errs);
+        node->scsi->identify_all(node->scsi, node->sr, node->ctx, devs, n, with_serial, ids,
+                                 errs);
     } else {
         for (size_t i = 0; i < n; i++)
             node->scsi->identify(node->scsi, node->sr, node->ctx, devs[i], &ids[i], &errs[i]);

@@ -36,8 +36,8 @@ int tns__paths_collect(struct tns_node *node, const struct tns__sessions *sessio
 int tns__paths_scan(struct tns_node *node, const struct tns__sessions *sessions, unsigned lun,
                     struct tns__paths *ret, struct tns_error *err);
 
-/* Asks every path who it is: id or err of each. */
-void tns__paths_identify(struct tns_node *node, struct tns__paths *paths);
+/* Asks every path who it is: id or err of each. Without with_serial the serial may stay "". */
+void tns__paths_identify(struct tns_node *node, struct tns__paths *paths, bool with_serial);
 
 /* The kernel's own idea of the size, in bytes; 0 while it has none. */
 int tns__dev_size(struct tns_node *node, const char *dev, uint64_t *ret, struct tns_error *err);

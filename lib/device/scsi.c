@@ -49,6 +49,7 @@ struct device_reply {
 struct question {
     int dev_dir; /* of /dev */
     unsigned timeout_ms;
+    bool with_serial;
     size_t n;
     const char *names[DEVICES_MAX];
 };
@@ -104,6 +105,8 @@ static void ask_device(const struct question *q, const char *name, struct device
     for (int cmd = 0; cmd < N_CMDS; cmd++) {
         int tries = 0;
 
+        if (cmd == CMD_SERIAL && !q->with_serial)
+            continue;
         do
             run_cmd(fd, cmd, q->timeout_ms, &r->cmds[cmd]);
         while (r->cmds[cmd].key == TNS__SENSE_UNIT_ATTENTION && ++tries < UNIT_ATTENTIONS_MAX);
@@ -163,7 +166,7 @@ static int parse_reply(const struct device_reply *r, const char *name, struct tn
 
     rc = tns__scsi_capacity(cmds[CMD_CAPACITY].data, cmds[CMD_CAPACITY].len, &id.size_bytes,
                             &id.blocksize, err);
-    if (rc == 0)
+    if (rc == 0 && cmds[CMD_SERIAL].len)
         rc = tns__vpd_serial(cmds[CMD_SERIAL].data, cmds[CMD_SERIAL].len, id.serial, err);
     if (rc == 0)
         rc = tns__vpd_naa(cmds[CMD_IDENTIFICATION].data, cmds[CMD_IDENTIFICATION].len, id.naa,
@@ -207,13 +210,14 @@ struct asking {
     struct tns_sysroot *sr;
     const struct tns_ctx *ctx;
     int dev_dir;
+    bool with_serial;
 };
 
 static int ask_start(const struct asking *as, const char *const names[], size_t n,
                      struct tns__apart *a, struct tns_error *err)
 {
     int left_ms = tns__ctx_left_ms(as->ctx);
-    struct question q = { .dev_dir = as->dev_dir, .n = n };
+    struct question q = { .dev_dir = as->dev_dir, .with_serial = as->with_serial, .n = n };
 
     q.timeout_ms = (unsigned)left_ms < ALONE_MS ? (unsigned)left_ms : ALONE_MS;
     for (size_t i = 0; i < n; i++)
@@ -291,11 +295,12 @@ static void ask_each(const struct asking *as, const char *const names[], size_t 
 
 static void scsi_identify_all(struct tns_scsi *scsi, struct tns_sysroot *sr,
                               const struct tns_ctx *ctx, const char *const names[], size_t n,
-                              struct tns_scsi_id ids[], struct tns_error errs[])
+                              bool with_serial, struct tns_scsi_id ids[],
+                              struct tns_error errs[])
 {
     _tns_close_ int dev_dir = -1;
     struct tns_error err = TNS_ERROR_INIT;
-    struct asking as = { .sr = sr, .ctx = ctx };
+    struct asking as = { .sr = sr, .ctx = ctx, .with_serial = with_serial };
     bool is_clean = !tns__sysroot_exists(sr, TNS__STUCK_DIR);
 
     (void)scsi;
@@ -321,7 +326,7 @@ static int scsi_identify(struct tns_scsi *scsi, struct tns_sysroot *sr,
     struct tns_error mine = TNS_ERROR_INIT;
     struct tns_scsi_id id;
 
-    scsi_identify_all(scsi, sr, ctx, &devname, 1, &id, &mine);
+    scsi_identify_all(scsi, sr, ctx, &devname, 1, true, &id, &mine);
     if (mine.code)
         return tns__error_copy(err, &mine);
     *ret = id;

@@ -49,7 +49,7 @@ static int add_paths(struct tns_node *node, struct tns__located *at, json_t *ret
 
     if (json_object_set_new(ret, "paths", list) < 0)
         return tns__error_nomem(err);
-    tns__paths_identify(node, &at->paths);
+    tns__paths_identify(node, &at->paths, false);
     for (size_t i = 0; i < at->paths.n; i++) {
         json_t *one = path_status(node, at, &at->paths.p[i], err);
 

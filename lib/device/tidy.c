@@ -13,7 +13,7 @@ static bool is_gone(struct tns_node *node, struct tns__located *at)
 {
     size_t gone = 0;
 
-    tns__paths_identify(node, &at->paths);
+    tns__paths_identify(node, &at->paths, false);
     for (size_t i = 0; i < at->paths.n; i++)
         gone += at->paths.p[i].err.code == TNS_E_NOTFOUND;
     return at->paths.n > 0 && gone == at->paths.n;

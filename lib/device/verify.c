@@ -57,7 +57,7 @@ int tns__paths_judge(const struct tns_want *want, const struct tns__paths *paths
 int tns__paths_verify(struct tns_node *node, const struct tns_want *want,
                       struct tns__paths *paths, struct tns__verdict *ret, struct tns_error *err)
 {
-    tns__paths_identify(node, paths);
+    tns__paths_identify(node, paths, want->serial != NULL);
     return tns__paths_judge(want, paths, ret, err);
 }
 

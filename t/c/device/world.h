@@ -107,6 +107,7 @@ void world_lun_gone(struct world *w, unsigned number);
 /* As iscsiadm --login would. */
 void world_session(struct world *w, int portal);
 void world_session_down(struct world *w, int portal);
+void world_session_gone(struct world *w, int portal);
 /* The kernel's disk of that LUN on that portal, as a scan would make it. */
 struct w_disk *world_disk(struct world *w, int portal, unsigned lun);
 struct w_disk *world_disk_of(struct world *w, int portal, unsigned lun);
@@ -118,6 +119,10 @@ void world_holder(struct world *w, const char *dev, const char *holder, const ch
                   const char *uuid);
 void world_process(struct world *w, int pid, const char *comm, const char *open_path);
 void world_mount(struct world *w, const char *dev, const char *where);
+
+/* 200 disks, partitions and maps of other people: SAS, NVMe, device mapper. */
+#define W_NOISE "other"
+void world_noise(struct world *w);
 
 /* Files below the root. */
 void world_put(struct world *w, const char *path, const char *content);

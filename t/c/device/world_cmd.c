@@ -124,6 +124,9 @@ static int node_login(struct world *w, int portal)
     record_path(w, portal, path);
     if (!world_has(w, path))
         return 21;
+    /* another process was faster */
+    if (w->login_exit[portal] == 15)
+        world_session(w, portal);
     if (w->login_exit[portal])
         return w->login_exit[portal];
     if (w->sessions[portal].exists)
@@ -136,7 +139,7 @@ static int node_logout(struct world *w, int portal)
 {
     if (!w->sessions[portal].exists)
         return 21;
-    w_session_gone(w, portal);
+    world_session_gone(w, portal);
     return 0;
 }
 

@@ -15,7 +15,6 @@ void w_link(struct world *w, const char *path, const char *target);
 void w_remove(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 const struct w_lun *w_nas(const struct world *w, int portal, unsigned lun);
-void w_session_gone(struct world *w, int portal);
 void w_map_join(struct world *w, struct w_map *m, struct w_disk *d);
 void w_map_gone(struct world *w, struct w_map *m);
 void w_map_resize(struct world *w, struct w_map *m, uint64_t size);

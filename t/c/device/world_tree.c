@@ -168,7 +168,7 @@ void world_session_down(struct world *w, int portal)
     w_putf(w, "FAILED\n", "/sys/class/iscsi_session/session%u/state", s->sid);
 }
 
-void w_session_gone(struct world *w, int portal)
+void world_session_gone(struct world *w, int portal)
 {
     struct w_session *s = &w->sessions[portal];
 
@@ -490,4 +490,37 @@ void w_tick(struct world *w)
         }
     }
     sizes_appear(w);
+}
+
+/* ---- other people's devices ---- */
+
+static void noise_one(struct world *w, const char *kind, int i)
+{
+    char path[200], target[200];
+
+    w_fmt(path, sizeof(path), "/sys/devices/pci0000:00/" W_NOISE "/%s%d", kind, i);
+    w_putf(w, "999\n", "%s/size", path);
+    w_putf(w, "0\n", "%s/dev", path);
+    w_fmt(target, sizeof(target), "../../devices/pci0000:00/" W_NOISE "/%s%d", kind, i);
+    w_fmt(path, sizeof(path), "/sys/class/block/" W_NOISE "-%s%d", kind, i);
+    w_link(w, path, target);
+    w_fmt(path, sizeof(path), "/sys/block/" W_NOISE "-%s%d", kind, i);
+    w_link(w, path, target + 3);
+    w_fmt(path, sizeof(path), "/dev/" W_NOISE "-%s%d", kind, i);
+    world_put(w, path, "");
+    w_fmt(path, sizeof(path), "/dev/mapper/" W_NOISE "-%s%d", kind, i);
+    w_link(w, path, "../sda");
+    w_fmt(path, sizeof(path), "/sys/class/scsi_device/" W_NOISE "-%s%d", kind, i);
+    w_link(w, path, "../../devices");
+    w_putf(w, "", "/sys/class/scsi_host/" W_NOISE "-%s%d/scan", kind, i);
+}
+
+void world_noise(struct world *w)
+{
+    for (int i = 0; i < 100; i++)
+        noise_one(w, "sas", i);
+    for (int i = 0; i < 50; i++)
+        noise_one(w, "nvme", i);
+    for (int i = 0; i < 50; i++)
+        noise_one(w, "dm", i);
 }
