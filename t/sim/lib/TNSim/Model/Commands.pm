@@ -111,6 +111,7 @@ sub _dataset ($self, $v) {
     $ds->{busy}       = $v->{busy} ? 1 : 0 if exists $v->{busy};
     $ds->{encryption} = { locked => 0 } if $v->{encrypted};
     $ds->{encryption}{locked} = $v->{locked} ? 1 : 0 if exists $v->{locked};
+    $zfs->{encrypted}++ if $ds->{encryption};
     $zfs->changed($name);
     $self->iscsi->reload if exists $v->{locked} || $v->{encrypted};
     return undef;

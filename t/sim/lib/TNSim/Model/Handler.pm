@@ -18,6 +18,7 @@ sub methods_of (%method) {
         my $code = $entry->{code};
         $entry->{code} = sub ($call) {
             my $result;
+            $call->world->rows->look;
             my $done = eval { $result = $code->($call); 1 };
             my $error = $@;
             $call->world->commit;

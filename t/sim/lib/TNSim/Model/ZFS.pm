@@ -35,6 +35,7 @@ sub reindex ($self) {
         my $origin = $self->{dataset}{$name}{origin};
         $self->{clone}{$origin}{$name} = 1 if defined $origin;
     }
+    $self->{encrypted} = grep { $_->{encryption} } values %{ $self->{dataset} };
     my $snaps = $self->{snapshot};
     for my $name (sort { $snaps->{$a}{txg} <=> $snaps->{$b}{txg} } keys %$snaps) {
         push @{ $self->{by_dataset}{ $snaps->{$name}{dataset} } }, $name;
@@ -119,6 +120,7 @@ sub clones_of ($self, $snapshot) {
 
 # The nearest encryption root at or above, or undef.
 sub encryption_root ($self, $name) {
+    return undef unless $self->{encrypted};
     for (my $at = $name; defined $at; $at = $self->parent_of($at)) {
         my $ds = $self->{dataset}{$at} or next;
         return $ds if $ds->{encryption};
@@ -147,6 +149,7 @@ sub add_dataset ($self, $name, %field) {
     $self->{property_changes}++ if $ds->{type} eq 'FILESYSTEM';
     my $parent = $self->parent_of($name);
     $self->{child}{$parent}{$name} = 1 if defined $parent;
+    $self->{encrypted}++ if $ds->{encryption};
     $self->{clone}{ $ds->{origin} }{$name} = 1 if defined $ds->{origin};
     $self->recount($name);
     return $ds;

@@ -22,12 +22,26 @@ my %BY_ZFS_NAME = (
 
 sub own_key ($name) { return $OWN_KEY{$name} }
 
+my @SWITCH = qw(value_text_iec origin_upper_case inherited_shown_local comments_in_user_properties
+    crypto_only_when_asked);
+
 sub new ($class, $zfs) {
-    return bless { zfs => $zfs, cache => {} }, $class;
+    my $self = bless { zfs => $zfs, cache => {}, entry => {}, on => {} }, $class;
+    $self->look;
+    return $self;
+}
+
+# Before each call: the switches as they stand now, and no more kept entries than are of use.
+sub look ($self) {
+    my %on = map { $_ => $self->{zfs}->is_on($_) } @SWITCH;
+    my $changed = grep { $on{$_} != ($self->{on}{$_} // 2) } @SWITCH;
+    $self->{on} = \%on;
+    $self->{entry} = {} if $changed || keys %{ $self->{entry} } > 20_000;
+    return;
 }
 
 # A size as people read it: "10G" up to 25.04, "10 GiB" after.
-sub size_text ($self, $bytes, $iec = $self->{zfs}->is_on('value_text_iec')) {
+sub size_text ($self, $bytes, $iec = $self->{on}{value_text_iec}) {
     my @unit  = $iec ? qw(B KiB MiB GiB TiB PiB) : qw(B K M G T P);
     my $power = 0;
     my $n     = $bytes;
@@ -44,13 +58,15 @@ sub _entry ($raw, $parsed, $value, $source, $from = undef) {
     };
 }
 
-sub _size ($self, $bytes) {
-    return _entry($bytes, $bytes + 0, $self->size_text($bytes), 'NONE');
+# Equal entries are one entry: ten thousand volumes have few different sizes.
+sub _size ($self, $bytes, $source = 'NONE') {
+    return $self->{entry}{"$source $bytes"}
+        //= _entry($bytes, $bytes + 0, $self->size_text($bytes), $source);
 }
 
 sub _limit ($self, $bytes) {
-    return _entry(0, undef, undef, 'DEFAULT') unless $bytes;
-    return _entry($bytes, $bytes + 0, $self->size_text($bytes), 'LOCAL');
+    return $self->_size($bytes, 'LOCAL') if $bytes;
+    return $self->{entry}{'no limit'} //= _entry(0, undef, undef, 'DEFAULT');
 }
 
 sub _block ($bytes) { return $bytes >= 1024 ? ($bytes / 1024) . 'K' : "$bytes" }
@@ -61,7 +77,10 @@ sub time_text ($time) {
         $t[5] + 1900;
 }
 
-sub _time ($time) { return _entry($time, { '$date' => $time * 1000 }, time_text($time), 'NONE') }
+sub _time ($self, $time) {
+    return $self->{entry}{"time $time"}
+        //= _entry($time, { '$date' => $time * 1000 }, time_text($time), 'NONE');
+}
 
 sub _native ($self, $ds, $name) {
     my ($raw, $source, $from) = $self->{zfs}->native_value($ds, $name);
@@ -105,7 +124,7 @@ my %COMMON = (
     refreservation => sub ($self, $ds) { $self->_limit($ds->{refreservation}) },
     reservation    => sub ($self, $ds) { $self->_limit($ds->{reservation}) },
     compressratio  => sub ($self, $ds) { _entry('1.00', '1.00', '1.00x', 'NONE') },
-    creation       => sub ($self, $ds) { _time($ds->{creation}) },
+    creation       => sub ($self, $ds) { $self->_time($ds->{creation}) },
     createtxg      => sub ($self, $ds) { _entry($ds->{txg}, "$ds->{txg}", "$ds->{txg}", 'NONE') },
     guid           => sub ($self, $ds) { _entry($ds->{guid}, "$ds->{guid}", "$ds->{guid}", 'NONE') },
     origin         => sub ($self, $ds) { $self->_origin($ds) },
@@ -115,12 +134,11 @@ my %COMMON = (
 );
 my %OF_TYPE = (
     VOLUME => {
-        volsize => sub ($self, $ds) {
-            _entry($ds->{volsize}, $ds->{volsize} + 0, $self->size_text($ds->{volsize}), 'LOCAL');
-        },
+        volsize => sub ($self, $ds) { $self->_size($ds->{volsize}, 'LOCAL') },
         volblocksize => sub ($self, $ds) {
             my $bytes = $ds->{volblocksize};
-            _entry($bytes, $bytes + 0, _block($bytes), $bytes == 16384 ? 'DEFAULT' : 'LOCAL');
+            $self->{entry}{"block $bytes"}
+                //= _entry($bytes, $bytes + 0, _block($bytes), $bytes == 16384 ? 'DEFAULT' : 'LOCAL');
         },
     },
     FILESYSTEM => {
@@ -133,21 +151,21 @@ my %HIDDEN = map { $_ => 1 } qw(referenced createtxg guid);
 
 sub _origin ($self, $ds) {
     my $origin = $ds->{origin} // '';
-    my $value  = $self->{zfs}->is_on('origin_upper_case') ? uc $origin : $origin;
-    return _entry($origin, $origin, $value, 'NONE');
+    my $value  = $self->{on}{origin_upper_case} ? uc $origin : $origin;
+    return $self->{entry}{"origin $origin"} //= _entry($origin, $origin, $value, 'NONE');
 }
 
 sub _encryption ($self, $ds, $field, $none) {
     my $root = $self->{zfs}->encryption_root($ds->{name});
     my $text = !$root ? $none : $field eq 'format' ? 'passphrase' : 'aes-256-gcm';
-    return _entry($text, $text, $root ? uc $text : $text, $root ? 'NONE' : 'DEFAULT');
+    return $self->{entry}{"$field $text"} //= _entry($text, $text, $root ? uc $text : $text, $root ? 'NONE' : 'DEFAULT');
 }
 
 sub _user ($self, $ds, $row, $with_user) {
     my $zfs     = $self->{zfs};
     my $values  = $zfs->user_values($ds);
-    my $flatten = $zfs->is_on('inherited_shown_local');
-    my $inside  = $zfs->is_on('comments_in_user_properties');
+    my $flatten = $self->{on}{inherited_shown_local};
+    my $inside  = $self->{on}{comments_in_user_properties};
     my %user;
     for my $key (keys %$values) {
         my ($raw, $source, $from) = @{ $values->{$key} };
@@ -182,7 +200,7 @@ sub row ($self, $ds, %want) {
 
 # From 25.10 on a list of properties hides these four, unless it names one of encryption's own.
 sub _shows_crypto ($self, $wanted) {
-    return 1 if !defined $wanted || !$self->{zfs}->is_on('crypto_only_when_asked');
+    return 1 if !defined $wanted || !$self->{on}{crypto_only_when_asked};
     return (grep { /\A(?:encryption|encryptionroot|keyformat|keylocation|keystatus)\z/ } @$wanted) ? 1 : 0;
 }
 
