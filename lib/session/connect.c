@@ -40,32 +40,35 @@ static int ask_caps(struct tns_rpc *rpc, struct tns_caps *ret, struct tns_error 
     return tns__caps_from_version(json_string_value(answer), rpc->dialect, ret, err);
 }
 
+/* One attempt at a host: what is known of it, and how far it came. */
+struct entry {
+    const struct tns_endpoint *ep;
+    struct tns_memo memo;
+    struct tns_rpc *rpc;
+    struct tns_caps caps;
+    bool opened;  /* the host took the connection: what failed came later */
+    bool standby; /* it is the standby controller of a pair */
+};
+
 /* Opens the connection and proves the key. With REST each request carries it. */
-static int enter(struct tns_session *s, const struct tns_endpoint *ep,
-                 const struct tns_memo *memo, struct tns_rpc **ret, struct tns_caps *ret_caps,
-                 bool *ret_standby, struct tns_error *err)
+static int enter(struct tns_session *s, struct entry *e, struct tns_error *err)
 {
     _tns_rpc_ struct tns_rpc *rpc = NULL;
-    bool login = memo->dialect != TNS_DIALECT_REST;
-    int rc = open_dialect(s, ep, memo->dialect, &rpc, err);
+    int rc;
 
-    if (!rc && login)
-        rc = tns__login(s, ep, rpc, memo, ret_standby, err);
-    if (!rc)
-        rc = ask_caps(rpc, ret_caps, err);
+    e->opened = false;
+    rc = open_dialect(s, e->ep, e->memo.dialect, &rpc, err);
     if (rc)
         return rc;
-    *ret = TNS_STEAL(rpc);
+    e->opened = true;
+    if (e->memo.dialect != TNS_DIALECT_REST)
+        rc = tns__login(s, e->ep, rpc, &e->memo, &e->standby, err);
+    if (!rc)
+        rc = ask_caps(rpc, &e->caps, err);
+    if (rc)
+        return rc;
+    e->rpc = TNS_STEAL(rpc);
     return 0;
-}
-
-/* Failures after which another dialect may be what the host speaks by now. */
-static bool may_be_another_dialect(const struct tns_session *s, const struct tns_error *why)
-{
-    return s->conf.transport == TNS_TRANSPORT_AUTO && tns__ctx_left_ms(&s->ctx) > 0 &&
-           why->sys_errno == 0 && /* not: nobody listens there */
-           (why->code == TNS_E_TRANSPORT || why->code == TNS_E_PROTOCOL ||
-            why->code == TNS_E_UNSUPPORTED || why->code == TNS_E_NOTFOUND);
 }
 
 /* A node that may not log in now does not connect either. */
@@ -80,74 +83,80 @@ static int room_first(struct tns_session *s, const struct tns_endpoint *ep,
     return tns__login_room(s, ep, &known, err);
 }
 
-static int enter_probed(struct tns_session *s, const struct tns_endpoint *ep, bool fresh,
-                        struct tns_memo *memo, struct tns_rpc **ret, struct tns_caps *ret_caps,
-                        bool *ret_standby, struct tns_error *err)
+static int enter_probed(struct tns_session *s, struct entry *e, bool fresh,
+                        struct tns_error *err)
 {
-    int rc = room_first(s, ep, err);
+    int rc = room_first(s, e->ep, err);
 
     if (!rc)
-        rc = tns__probe(s, ep, fresh, memo, err);
-    return rc ? rc : enter(s, ep, memo, ret, ret_caps, ret_standby, err);
+        rc = tns__probe(s, e->ep, fresh, &e->memo, err);
+    return rc ? rc : enter(s, e, err);
 }
 
-/* Where no websocket gets through, REST may; not on 26, which has none. */
-static int enter_by_rest(struct tns_session *s, const struct tns_endpoint *ep,
-                         struct tns_memo *memo, struct tns_rpc **ret, struct tns_caps *ret_caps,
-                         struct tns_error *err)
+/* True when the failure may come from what was remembered of the host, and is no longer so. */
+static bool memory_misled(const struct tns_session *s, const struct entry *e,
+                          const struct tns_memo *known, const struct tns_error *why)
 {
-    struct tns_memo rest = { .dialect = TNS_DIALECT_REST, .api = memo->api };
-    bool standby;
-    int rc = enter(s, ep, &rest, ret, ret_caps, &standby, err);
+    bool no_scram = e->opened && s->conf.user && known->api >= 2600 &&
+                    (why->code == TNS_E_USAGE || why->code == TNS_E_UNSUPPORTED);
+    bool no_such_place = !e->opened && why->sys_errno == 0 && /* somebody listens there */
+                         (why->code == TNS_E_TRANSPORT || why->code == TNS_E_PROTOCOL ||
+                          why->code == TNS_E_UNSUPPORTED || why->code == TNS_E_NOTFOUND);
 
-    if (rc)
-        return rc;
-    tns__log(&s->ctx, 5, "session", "%s accepts no websocket; using its REST interface",
-             ep->host);
-    *memo = rest;
-    return 0;
+    return s->conf.transport == TNS_TRANSPORT_AUTO && tns__ctx_left_ms(&s->ctx) > 0 &&
+           (no_scram || no_such_place);
 }
 
-/* The upgrade was answered, with an HTTP error: a proxy, or a release, without websockets. */
-static bool websocket_refused(const struct tns_session *s, const struct tns_memo *memo,
+/* The upgrade was answered, with an HTTP error: a proxy, or a release, without websockets. REST
+ * may get through; not to a 26, which has none. */
+static bool websocket_refused(const struct tns_session *s, const struct entry *e,
                               const struct tns_error *why)
 {
-    return s->conf.transport == TNS_TRANSPORT_AUTO && memo->dialect != TNS_DIALECT_UNKNOWN &&
-           memo->dialect != TNS_DIALECT_REST && memo->api < 2600 &&
-           why->code == TNS_E_TRANSPORT && why->remote_code >= 400 && why->remote_code < 500;
+    return s->conf.transport == TNS_TRANSPORT_AUTO && !e->opened &&
+           e->memo.dialect != TNS_DIALECT_UNKNOWN && e->memo.dialect != TNS_DIALECT_REST &&
+           e->memo.api < 2600 && why->code == TNS_E_TRANSPORT && why->remote_code >= 400 &&
+           why->remote_code < 500;
 }
 
-static int enter_host(struct tns_session *s, const struct tns_endpoint *ep,
-                      struct tns_rpc **ret, bool *ret_standby, struct tns_error *err)
+static int enter_by_rest(struct tns_session *s, struct entry *e, struct tns_error *err)
+{
+    int rc;
+
+    e->memo.dialect = TNS_DIALECT_REST;
+    rc = enter(s, e, err);
+    if (!rc)
+        tns__log(&s->ctx, 5, "session", "%s accepts no websocket; using its REST interface",
+                 e->ep->host);
+    return rc;
+}
+
+static int enter_host(struct tns_session *s, struct entry *e, struct tns_error *err)
 {
     struct tns_error why = TNS_ERROR_INIT;
-    struct tns_memo memo = { .dialect = TNS_DIALECT_UNKNOWN }, known;
-    struct tns_caps caps;
-    bool remembered = tns__memo_read(s->dirfd, ep, &known);
-    int rc = enter_probed(s, ep, false, &memo, ret, &caps, ret_standby, &why);
+    struct tns_memo known;
+    bool remembered = tns__memo_read(s->dirfd, e->ep, &known);
+    int rc = enter_probed(s, e, false, &why);
 
-    if (rc && remembered && !*ret_standby && may_be_another_dialect(s, &why)) {
-        struct tns_error again = TNS_ERROR_INIT;
-
-        rc = enter_probed(s, ep, true, &memo, ret, &caps, ret_standby, &again);
-        if (rc)
-            why = again;
+    if (rc && remembered && memory_misled(s, e, &known, &why)) {
+        tns__error_clear(&why);
+        rc = enter_probed(s, e, true, &why);
     }
-    if (rc && websocket_refused(s, &memo, &why))
-        rc = enter_by_rest(s, ep, &memo, ret, &caps, NULL) ? rc : 0;
+    if (rc && websocket_refused(s, e, &why) && enter_by_rest(s, e, NULL) == 0)
+        rc = 0;
     if (rc)
         return tns__error_copy(err, &why);
     if (s->conf.transport == TNS_TRANSPORT_AUTO)
-        tns__memo_write(s->dirfd, ep, &memo);
-    s->caps = caps;
+        tns__memo_write(s->dirfd, e->ep, &e->memo);
     return 0;
 }
 
-static void settle(struct tns_session *s, size_t host, struct tns_rpc *rpc)
+static void settle(struct tns_session *s, size_t host, struct entry *e)
 {
+    struct tns_rpc *rpc = e->rpc;
     const char *print = rpc->ops->fingerprint ? rpc->ops->fingerprint(rpc) : "";
 
     s->rpc = rpc;
+    s->caps = e->caps;
     s->used_ns = tns__now_ns();
     s->suspect = false;
     s->via_holder = false;
@@ -159,8 +168,8 @@ static void settle(struct tns_session *s, size_t host, struct tns_rpc *rpc)
 }
 
 /* Lets one host of several use its share of the budget only: the first may swallow packets. */
-static int enter_share(struct tns_session *s, size_t host, size_t left, struct tns_rpc **ret,
-                       bool *ret_standby, struct tns_error *err)
+static int enter_share(struct tns_session *s, size_t host, size_t left, struct entry *e,
+                       struct tns_error *err)
 {
     uint64_t deadline = s->ctx.deadline_ns;
     struct tns_endpoint ep;
@@ -174,7 +183,9 @@ static int enter_share(struct tns_session *s, size_t host, size_t left, struct t
     if (left > 1)
         s->ctx.deadline_ns =
             tns__now_ns() + TNS_MS((unsigned)tns__ctx_left_ms(&s->ctx)) / left;
-    rc = enter_host(s, &ep, ret, ret_standby, err);
+    *e = (struct entry){ .ep = &ep };
+    rc = enter_host(s, e, err);
+    e->ep = NULL;
     s->ctx.deadline_ns = deadline;
     return rc;
 }
@@ -194,11 +205,10 @@ static int try_hosts(struct tns_session *s, struct tns_error *err)
     for (size_t i = 0; i < n; i++) {
         struct tns_error why = TNS_ERROR_INIT;
         size_t host = (s->host + i) % n;
-        struct tns_rpc *rpc = NULL;
-        bool standby = false;
+        struct entry e;
 
-        if (enter_share(s, host, n - i, &rpc, &standby, &why) == 0) {
-            settle(s, host, rpc);
+        if (enter_share(s, host, n - i, &e, &why) == 0) {
+            settle(s, host, &e);
             return 0;
         }
         if (is_final(why.code) || tns__ctx_left_ms(&s->ctx) == 0)

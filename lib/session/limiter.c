@@ -22,8 +22,9 @@
 #define LOGIN_LONGEST_MS 60000u
 
 struct place {
-    uint64_t id;    /* 0: free */
-    uint64_t until; /* monotonic ns: free again */
+    uint64_t id;      /* 0: free                              */
+    uint64_t until;   /* monotonic ns: free again             */
+    uint64_t pending; /* 1 until the login was answered       */
 };
 
 struct window {
@@ -62,27 +63,31 @@ static int store(int fd, const struct window *w, struct tns_error *err)
     return 0;
 }
 
-/* When `cost` places will be free among the first `max`; `now` when they are. */
-static uint64_t free_at(const struct window *w, unsigned max, unsigned cost, uint64_t now)
+/* When `cost` places will be free among the first `max`; `now` when they are. A login under way is
+ * taken to be answered any moment: whoever waits for its place looks again anyhow. */
+static uint64_t free_at(const struct window *w, const struct tns_login_slot *slot, uint64_t now)
 {
     uint64_t times[PLACES];
     unsigned used = 0, over;
 
     for (size_t i = 0; i < PLACES; i++) {
+        uint64_t until = w->places[i].until;
         unsigned at = used;
 
         if (!w->places[i].id)
             continue;
-        while (at > 0 && times[at - 1] > w->places[i].until) {
+        if (w->places[i].pending)
+            until = now + TNS_MS(slot->window_ms);
+        while (at > 0 && times[at - 1] > until) {
             times[at] = times[at - 1];
             at--;
         }
-        times[at] = w->places[i].until;
+        times[at] = until;
         used++;
     }
-    if (used + cost <= max)
+    if (used + slot->cost <= slot->max)
         return w->closed_until > now ? w->closed_until : now;
-    over = used + cost - max;
+    over = used + slot->cost - slot->max;
     return times[over - 1] > w->closed_until ? times[over - 1] : w->closed_until;
 }
 
@@ -94,7 +99,7 @@ static void occupy(struct window *w, struct tns_login_slot *slot, uint64_t until
     for (size_t i = 0; i < PLACES && left; i++) {
         if (w->places[i].id)
             continue;
-        w->places[i] = (struct place){ .id = slot->id, .until = until };
+        w->places[i] = (struct place){ .id = slot->id, .until = until, .pending = 1 };
         left--;
     }
 }
@@ -113,7 +118,7 @@ static int look(const struct tns_ctx *ctx, struct tns_login_slot *slot, bool tak
     if (rc)
         return rc;
     now = tns__now_ns();
-    *ret_at = free_at(&w, slot->max, slot->cost, now);
+    *ret_at = free_at(&w, slot, now);
     if (*ret_at > now || !take)
         return 0;
     occupy(&w, slot, now + TNS_MS(slot->window_ms) + TNS_MS(LOGIN_LONGEST_MS));
@@ -186,7 +191,8 @@ static void amend(struct tns_login_slot *slot, uint64_t closed_ms)
     now = tns__now_ns();
     for (size_t i = 0; i < PLACES; i++) {
         if (slot->id && w.places[i].id == slot->id)
-            w.places[i].until = now + TNS_MS(slot->window_ms);
+            w.places[i] = (struct place){ .id = slot->id,
+                                          .until = now + TNS_MS(slot->window_ms) };
     }
     if (closed_ms)
         w.closed_until = now + TNS_MS(closed_ms);

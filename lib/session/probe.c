@@ -95,7 +95,7 @@ static int check_downgrade(struct tns_session *s, const struct tns_endpoint *ep,
                  ep->host);
         return 0;
     }
-    return tns__error_set(err, TNS_E_AUTH,
+    return tns__error_set(err, TNS_E_TLS,
                           "%s offered SCRAM before and does not now: the key is not sent to it in "
                           "plain without a verified certificate (set tn_fingerprint)",
                           ep->host);
