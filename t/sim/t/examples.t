@@ -189,7 +189,12 @@ sub play ($nas, $release, $example) {
     if (!$want->{error}) {
         ok exists $got->{result}, "$title: a result" or return diag substr encode($got), 0, 400;
         my $other = $OTHER{ $example->{method} };
-        return $other && $other->($release) ? undef : same_form($got->{result}, $want->{result}, $title);
+        my $meant = $want->{result};
+        if ($example->{method} eq 'pool.dataset.query' && $release->at_least('25.10')) {
+            # The trees of 25.10 and 26 show these only with their properties.
+            delete @$_{qw(encrypted encryption_root key_loaded locked)} for @$meant;
+        }
+        return $other && $other->($release) ? undef : same_form($got->{result}, $meant, $title);
     }
     ok $got->{error}, "$title: an error" or return diag substr encode($got), 0, 400;
     my $data = $release->before('25.04') ? $got->{error} : $got->{error}{data};
@@ -210,6 +215,40 @@ sub play ($nas, $release, $example) {
     return;
 }
 
+# REST: what the example's path and verb ask for, by method.
+my %VERB = (POST => 'create', PUT => 'update', DELETE => 'delete');
+sub method_of ($request) {
+    my ($path) = $request->{path} =~ m{\A/api/v2\.0/([^?]+)};
+    my ($space, $item) = $path =~ m{\A(.*?)(/id/[^/]+)?(?:/promote)?\z};
+    my $name = $space =~ tr{/}{.}r;
+    return "$name.promote" if $path =~ /promote/;
+    return $name if $name =~ /\.(?:rollback|clone|recommended_zvol_blocksize|start|get_jobs|bulk)\z/;
+    my $verb = $VERB{ $request->{verb} } // ($item ? 'get_instance' : 'query');
+    return "$name.$verb";
+}
+
+sub play_rest ($nas, $release, $example) {
+    my ($request, $want) = @$example{qw(request response)};
+    my $method = method_of($request);
+    my $title  = join ' ', $release->name, 'plays', @$request{qw(verb path)};
+    my $body   = $request->{body};
+    my $error  = $want->{status} == 422 ? { code => 0, data => { reason => encode($want->{body}) } } : undef;
+    return if $want->{status} == 401 || $want->{status} == 403;
+    prepare($nas, { method => $method, request => { params => [$body] },
+        response => $error ? { error => $error } : { result => $want->{body} } });
+    $nas->world(dataset => { name => $zvol, busy => 1 }) if encode($want->{body}) =~ /is busy/;
+    my $path = $request->{path} =~ s{\A/api/v2\.0/}{}r;
+    $path =~ s{/id/([0-9]+)\z}{'/id/' . ($nas->{id}{$1} // $1)}e if $method =~ /\Aiscsi/;
+    $path =~ s{\?id=812\z}{"?id=$nas->{id}{812}"}e if $method eq 'core.get_jobs';
+    $body = translated($nas, $body) if $method =~ /\Aiscsi/;
+    my $got = $nas->rest($request->{verb}, $path, defined $body ? \$body : undef, $KEY);
+    $nas->world(dataset => { name => $zvol, busy => 0 }) if encode($want->{body}) =~ /is busy/;
+    is $got->{status}, $want->{status}, "$title: the status" or return diag substr $got->{body}, 0, 300;
+    return is_deeply $got->{json}, $want->{body}, "$title: the error" if $want->{status} != 200 && $want->{body};
+    return same_form($got->{json}, $want->{body}, $title) if $method ne 'core.get_jobs';
+    return;
+}
+
 for my $release (map { TNSim::Releases->new($_) } TNSim::Releases->names) {
     my $nas = TNSim::Test->start($release->name, check_replies => 1);
     furnish($nas);
@@ -219,6 +258,9 @@ for my $release (map { TNSim::Releases->new($_) } TNSim::Releases->names) {
         my $words = ($error ? $error->{data}{reason} // '' : '') . ($example->{title} // '');
         next if $words =~ $ELSEWHERE || $words =~ $STATE;
         play($nas, $release, $example);
+    }
+    for my $example (grep { $_->{kind} eq 'rest' && $release->in($_->{versions}) } @examples) {
+        play_rest($nas, $release, $example);
     }
     my $stats = $nas->stats;
     is $stats->{reply_violations}, 0, $release->name . ': every reply fits its published schema'

@@ -122,7 +122,7 @@ sub _long_strings ($value, $name) {
 sub _too_many ($entry, $given) {
     my $max = @{ $entry->{args} };
     my $text = "Too many arguments (expected $max, found $given)";
-    die TNSim::Error->validation(['', $text]) if $entry->{engine} eq 'pydantic';
+    die TNSim::Error->validation(['', $text]) if ($entry->{engine} // 'accepts') eq 'pydantic';
     die TNSim::Error->call('EFAULT', $text);
 }
 
@@ -137,11 +137,20 @@ sub _missing ($self, $method, $entry, $words, $i) {
     return [$name, $words->missing];
 }
 
+# A method without a schema still wants its arguments.
+sub _counted ($method, $entry, $params) {
+    return $params if @$params >= $entry->{min};
+    my ($function) = $method =~ /([^.]+)\z/;
+    my $name = $entry->{names}[@$params] || 'id';
+    die TNSim::Error->bare('TypeError', "$function() missing 1 required positional argument: '$name'");
+}
+
 # The arguments with defaults; dies with a TNSim::Error.
 sub check ($self, $method, $params) {
     my $entry = $self->{data}->method($method) // return $params;
-    my $words = TNSim::Words->of($entry->{engine} // 'pydantic', $self->{release});
-    return $params if $entry->{unknown} || !defined $entry->{engine};
+    return _counted($method, $entry, $params) if $entry->{unknown};
+    my $engine = $entry->{engine} // ($self->{release}->before('25.04') ? 'accepts' : 'pydantic');
+    my $words  = TNSim::Words->of($engine, $self->{release});
     _too_many($entry, scalar @$params) if @$params > @{ $entry->{args} };
     my (@bad, @out);
     for my $i (0 .. $#{ $entry->{args} }) {
@@ -159,7 +168,7 @@ sub check ($self, $method, $params) {
         if ($self->_errors($narrow, $value)) {
             push @bad, $self->_explain($words, $method, $schema, $value, $name);
         }
-        push @bad, _long_strings($value, $name) if $entry->{engine} eq 'pydantic';
+        push @bad, _long_strings($value, $name) if $engine eq 'pydantic';
         push @out, $self->_fill($narrow, $value) if !@bad;
     }
     die TNSim::Error->validation(@bad) if @bad;
