@@ -30,8 +30,10 @@ package ModelLib::Call {
     use v5.36;
     use parent -norequire, 'TNSim::Call';
     require TNSim::Quirks;
+
     sub quirk ($self, $name) {
-        return $self->{world}{quirks}{$name} // TNSim::Quirks->defaults($self->{release})->{$name};
+        return $self->{world}{quirks}{$name}
+            // TNSim::Quirks->defaults($self->{release})->{$name};
     }
 }
 
@@ -43,7 +45,8 @@ sub _tools ($release) {
         my $data = TNSim::Data->new($r);
         {
             registry => TNSim::Registry->new(release => $r, data => $data),
-            schema   => TNSim::Schema->new(data => $data, release => $r, type_error => sub { 1 }),
+            schema   =>
+                TNSim::Schema->new(data => $data, release => $r, type_error => sub { 1 }),
         };
     };
 }
@@ -58,9 +61,12 @@ sub try_call ($world, $method, @args) {
         // return (undef, TNSim::Error->bare('NoMethod', "no $method"));
     my $result;
     my $done = eval {
-        my $args = $tools->{schema}->check($method, [map { $JSON->decode($JSON->encode($_)) } @args]);
-        my $call = ModelLib::Call->new(method => $method, args => $args, world => $world,
-            release => $world->release);
+        my $args = $tools->{schema}
+            ->check($method, [map { $JSON->decode($JSON->encode($_)) } @args]);
+        my $call = ModelLib::Call->new(
+            method  => $method, args => $args, world => $world,
+            release => $world->release
+        );
         $result = $entry->{code}->($call);
         1;
     };
@@ -71,6 +77,7 @@ sub try_call ($world, $method, @args) {
     }
     $result = $JSON->decode($JSON->encode($result));
     my @bad = $tools->{schema}->check_result($method, $result);
+
     # 26 declares an object here and sends null.
     @bad = () if $method eq 'pool.snapshot.update' && $world->is_at_least('26');
     fail("$method answers what its schema allows: $bad[0]") if @bad;
@@ -101,26 +108,37 @@ sub snapshot_call ($world, $verb) {
 }
 
 sub volume ($world, $name, %more) {
-    $world->apply({ dataset => [
-        { name => $name =~ s{/[^/]+\z}{}r, create => {} },
-        { name => $name, create => { volsize => 1 << 30, %more } },
-    ] });
+    $world->apply(
+        {
+            dataset => [
+                { name => $name =~ s{/[^/]+\z}{}r, create => {} },
+                { name => $name, create => { volsize => 1 << 30, %more } },
+            ]
+        }
+    );
     return $name;
 }
 
 # An extent and a mapping on the target "pve", all made through the API where it matters.
 sub publish ($world, $zvol, %more) {
     if (!$world->iscsi->rows_by('target_name', 'pve')) {
-        my $portal = call_ok($world, 'iscsi.portal.create', { listen => [{ ip => '127.0.0.1' }] });
-        call_ok($world, 'iscsi.target.create',
-            { name => 'pve', groups => [{ portal => $portal->{id} }] });
+        my $portal =
+            call_ok($world, 'iscsi.portal.create', { listen => [{ ip => '127.0.0.1' }] });
+        call_ok(
+            $world, 'iscsi.target.create',
+            { name => 'pve', groups => [{ portal => $portal->{id} }] }
+        );
         $world->apply({ service => { name => 'iscsitarget', running => 1 } });
     }
     my ($target) = $world->iscsi->rows_by('target_name', 'pve');
-    my $extent = call_ok($world, 'iscsi.extent.create',
-        { name => $zvol =~ s{.*/}{}r, type => 'DISK', disk => "zvol/$zvol" });
-    my $mapping = call_ok($world, 'iscsi.targetextent.create',
-        { target => $target->{id}, extent => $extent->{id}, %more });
+    my $extent = call_ok(
+        $world, 'iscsi.extent.create',
+        { name => $zvol =~ s{.*/}{}r, type => 'DISK', disk => "zvol/$zvol" }
+    );
+    my $mapping = call_ok(
+        $world, 'iscsi.targetextent.create',
+        { target => $target->{id}, extent => $extent->{id}, %more }
+    );
     return ($extent, $mapping, $target);
 }
 

@@ -14,17 +14,19 @@ sub methods {
     return methods_of(
         'pool.dataset.query'        => { code => \&query },
         'pool.dataset.get_instance' => { code => \&get_instance },
-        'pool.dataset.create'       => { code => \&TNSim::Methods::Dataset::Create::create },
-        'pool.dataset.update'       => { code => \&TNSim::Methods::Dataset::Update::update },
-        'pool.dataset.delete'       => { code => \&TNSim::Methods::Dataset::Delete::delete },
-        'pool.dataset.promote'      => { code => \&promote },
-        'pool.dataset.rename'       => { code => \&rename, from => '25.10' },
-        'zfs.dataset.rename'        =>
-            { code => \&private_rename, to => '25.10', private => sub ($release) { 1 }, schema => 0 },
-        'pool.dataset.attachments'  => { code => \&attachments },
-        'pool.dataset.snapshot_count' => { code => \&snapshot_count },
+        'pool.dataset.create'  => { code => \&TNSim::Methods::Dataset::Create::create },
+        'pool.dataset.update'  => { code => \&TNSim::Methods::Dataset::Update::update },
+        'pool.dataset.delete'  => { code => \&TNSim::Methods::Dataset::Delete::delete },
+        'pool.dataset.promote' => { code => \&promote },
+        'pool.dataset.rename'  => { code => \&rename, from => '25.10' },
+        'zfs.dataset.rename'   => {
+            code   => \&private_rename, to => '25.10', private => sub ($release) { 1 },
+            schema => 0
+        },
+        'pool.dataset.attachments'                => { code => \&attachments },
+        'pool.dataset.snapshot_count'             => { code => \&snapshot_count },
         'pool.dataset.recommended_zvol_blocksize' => { code => \&recommended_blocksize },
-        'zfs.resource.query' => { code => \&resource_query, from => '25.10' },
+        'zfs.resource.query'   => { code => \&resource_query, from => '25.10' },
         'zfs.resource.destroy' =>
             { code => \&TNSim::Methods::Dataset::Delete::resource_destroy, from => '26' },
     );
@@ -41,7 +43,8 @@ sub _want ($world, $extra) {
 # The names of a lone filter on id or name, for which the middleware opens just these; undef
 # for any other filter. Up to 24.10 only ["id", "=", name] is one of them.
 sub _named ($world, $filters) {
-    return undef if @$filters != 1 || ref $filters->[0] ne 'ARRAY' || @{ $filters->[0] } != 3;
+    return undef
+        if @$filters != 1 || ref $filters->[0] ne 'ARRAY' || @{ $filters->[0] } != 3;
     my ($field, $op, $value) = @{ $filters->[0] };
     return undef if ref $field || ref $op;
     if ($world->is_at_least('25.04')) {
@@ -59,14 +62,20 @@ sub _by_name ($call, $filters, @names) {
             return 0 unless ref $filter eq 'ARRAY';
             if (@$filter == 2) {
                 return 0 unless ref $filter->[1] eq 'ARRAY';
-                return 0 unless $self->($self, [map { ref $_->[0] eq 'ARRAY' ? @$_ : $_ } @{ $filter->[1] }]);
+                return 0
+                    unless $self->($self,
+                    [map { ref $_->[0] eq 'ARRAY' ? @$_ : $_ } @{ $filter->[1] }]);
                 next;
             }
-            return 0 unless @$filter == 3 && !ref $filter->[0] && $filter->[0] =~ /\A(?:id|name)\z/;
+            return 0
+                unless @$filter == 3
+                && !ref $filter->[0]
+                && $filter->[0] =~ /\A(?:id|name)\z/;
         }
         return 1;
     };
-    return @names if !@$filters || $call->quirk('filter_ignored') || !$simple->($simple, $filters);
+    return @names
+        if !@$filters || $call->quirk('filter_ignored') || !$simple->($simple, $filters);
     TNSim::Query::check_filters($filters);
     return grep { TNSim::Query::match({ id => $_, name => $_ }, $filters) } @names;
 }
@@ -79,8 +88,8 @@ sub _candidates ($call, $extra) {
     my $filters = $call->args->[0] // [];
     my $named   = _named($world, $filters);
     return grep { defined } map { $zfs->find($_) } @$named if $named;
-    my $nested  = $extra->{retrieve_children} // 1;
-    my $roots   = $nested ? !($extra->{flat} // 1) : 1;
+    my $nested = $extra->{retrieve_children} // 1;
+    my $roots  = $nested ? !($extra->{flat} // 1) : 1;
     $roots = 0 if @$filters && !$world->quirk('children_only_by_id_filter');
     my @names = grep { !$roots || !m{/} } $zfs->names;
     return map { $zfs->find($_) } _by_name($call, $filters, @names);
@@ -94,23 +103,25 @@ sub _count_all ($call, $extra) {
 
 sub query ($call) {
     my $world   = $call->world;
-    my $options = $call->args->[1] // {};
+    my $options = $call->args->[1]  // {};
     my $extra   = $options->{extra} // {};
     return _count_all($call, $extra)
         if $options->{count} && $world->quirk('count_ignores_filters');
 
-    my %want = _want($world, $extra);
+    my %want     = _want($world, $extra);
     my @datasets = _candidates($call, $extra);
+
     # Children are made once for all rows: a row of a parent holds the rows of its children.
     my %row = map { $_->{name} => $world->rows->row($_, %want, children => 0) } @datasets;
     _nest($world, \%row, %want) if $want{children};
     my @rows = map { $row{ $_->{name} } } @datasets;
-    _add_snapshots($world, \@rows, $extra) if $extra->{snapshots} || $extra->{snapshots_count};
+    _add_snapshots($world, \@rows, $extra)
+        if $extra->{snapshots} || $extra->{snapshots_count};
     return $call->rows_query(\@rows);
 }
 
 sub _nest ($world, $row, %want) {
-    my $zfs = $world->zfs;
+    my $zfs  = $world->zfs;
     my @todo = keys %$row;
     while (defined(my $name = shift @todo)) {
         my @children = $zfs->children_of($name);
@@ -128,8 +139,8 @@ sub _add_snapshots ($world, $rows, $extra) {
     for my $row (@$rows) {
         my @snaps = $zfs->snapshots_of($row->{id});
         $row->{snapshot_count} = scalar @snaps if $extra->{snapshots_count};
-        $row->{snapshots}
-            = [map { $world->snapshot_rows->row($zfs->find_snapshot($_)) } @snaps]
+        $row->{snapshots} =
+            [map { $world->snapshot_rows->row($zfs->find_snapshot($_)) } @snaps]
             if $extra->{snapshots};
     }
     return;
@@ -154,14 +165,15 @@ sub promote ($call) {
             ['zfs.resource.promote', "'$id' is ineligible for promotion."])
             unless defined $ds->{origin};
     }
-    die TNSim::Error->call('ENOENT', "Dataset \"$id\" does not exist.") unless $ds;
+    die TNSim::Error->call('ENOENT',  "Dataset \"$id\" does not exist.") unless $ds;
     die TNSim::Error->call('EBADMSG', 'Only cloned datasets can be promoted.')
         unless defined $ds->{origin};
     zfs_call('Failed to promote dataset: ', sub { $world->zfs->promote($id) });
     return undef;
 }
 
-my $RENAME_FORCE = 'No safety checks are performed when renaming ZFS resources; this may break '
+my $RENAME_FORCE =
+      'No safety checks are performed when renaming ZFS resources; this may break '
     . 'existing usages. If you understand the risks, please set force and proceed.';
 
 sub rename ($call) {
@@ -174,7 +186,8 @@ sub rename ($call) {
     if ($world->is_at_least('26')) {
         die TNSim::Error->validation(['zfs.resource.rename', "'$id' not found", 'ENOENT'])
             unless $zfs->find($id);
-        die TNSim::Error->validation(['zfs.resource.rename', "'$new' already exists", 'EEXIST'])
+        die TNSim::Error->validation(
+            ['zfs.resource.rename', "'$new' already exists", 'EEXIST'])
             if $zfs->find($new);
         die TNSim::Error->validation(
             ['zfs.resource.rename', 'recursive is only valid for snapshots'])
@@ -189,8 +202,10 @@ sub private_rename ($call) {
     my ($name, $options) = @{ $call->args };
     die TNSim::Error->bare('TypeError', "rename() missing 1 required positional argument")
         unless defined $name && ref $options eq 'HASH' && defined $options->{new_name};
-    zfs_call('Failed to rename dataset: ',
-        sub { $call->world->zfs->rename($name, $options->{new_name}) });
+    zfs_call(
+        'Failed to rename dataset: ',
+        sub { $call->world->zfs->rename($name, $options->{new_name}) }
+    );
     return undef;
 }
 
@@ -223,7 +238,8 @@ sub recommended_blocksize ($call) {
     my $world = $call->world;
     my $pool  = $world->zfs->pool($name);
     if (!$pool || $pool->{exported}) {
-        die TNSim::Error->call('ENOENT', "\"$name\" not found.") if !$world->is_at_least('23.10');
+        die TNSim::Error->call('ENOENT', "\"$name\" not found.")
+            if !$world->is_at_least('23.10');
         die TNSim::Error->match_not_found;
     }
     return $pool->{recommended_blocksize} // ($pool->{draid} ? '128K' : '16K');
@@ -235,18 +251,25 @@ sub resource_query ($call) {
     my $zfs   = $world->zfs;
     my @paths = @{ $arg->{paths} // [] };
     for my $path (@paths) {
-        die TNSim::Error->validation(['zfs.resource.query',
-            'Use `zfs.resource.snapshot.query` to query snapshot information.'])
-            if $path =~ /\@/ && $world->is_at_least('26');
+        die TNSim::Error->validation(
+            [
+                'zfs.resource.query',
+                'Use `zfs.resource.snapshot.query` to query snapshot information.'
+            ]
+        ) if $path =~ /\@/ && $world->is_at_least('26');
         die TNSim::Error->validation(['zfs.resource.query', "'$path' not found", 'ENOENT'])
             unless $zfs->find($path);
     }
     @paths = grep { !/\// } $zfs->names unless @paths;
-    @paths = map { $zfs->subtree($_) } @paths if $arg->{get_children};
-    return [map {
-        $world->rows->resource_row($zfs->find($_),
-            properties => $arg->{properties}, user => $arg->{get_user_properties})
-    } @paths];
+    @paths = map  { $zfs->subtree($_) } @paths if $arg->{get_children};
+    return [
+        map {
+            $world->rows->resource_row(
+                $zfs->find($_),
+                properties => $arg->{properties}, user => $arg->{get_user_properties}
+            )
+        } @paths
+    ];
 }
 
 1;

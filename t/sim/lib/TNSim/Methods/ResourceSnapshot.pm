@@ -9,12 +9,13 @@ use TNSim::Model::Refusal;
 
 sub methods {
     my %code = (
-        query => \&query, count => \&count, create => \&create, destroy => \&destroy,
-        clone => \&clone, rename => \&rename, rollback => \&rollback, hold => \&hold,
+        query => \&query, count  => \&count,  create   => \&create,   destroy => \&destroy,
+        clone => \&clone, rename => \&rename, rollback => \&rollback, hold    => \&hold,
         release => \&release, holds => \&holds,
     );
     return methods_of(
-        map { ("zfs.resource.snapshot.$_" => { code => $code{$_}, from => '26' }) } keys %code);
+        map { ("zfs.resource.snapshot.$_" => { code => $code{$_}, from => '26' }) }
+            keys %code);
 }
 
 sub _refuse ($verb, $text, $errname) {
@@ -46,8 +47,9 @@ sub _selected ($call, $verb) {
     for my $path (@paths ? @paths : $zfs->names) {
         if ($path =~ /\@/) { push @snaps, _snapshot($call, $verb, $path); next }
         $zfs->find($path) // _refuse($verb, "'$path' not found", 'ENOENT');
-        push @snaps, map { $zfs->find_snapshot($_) } map { $zfs->snapshots_of($_) }
-            _below($zfs, $path, $arg->{recursive});
+        push @snaps,
+            map { $zfs->find_snapshot($_) }
+            map { $zfs->snapshots_of($_) } _below($zfs, $path, $arg->{recursive});
     }
     return grep { !$seen{ $_->{name} }++ } @snaps;
 }
@@ -70,13 +72,17 @@ sub create ($call) {
     my $arg  = $call->args->[0];
     my $zfs  = $call->world->zfs;
     my $name = "$arg->{dataset}\@$arg->{name}";
-    $zfs->find($arg->{dataset}) // _refuse('create', "'$arg->{dataset}' not found", 'ENOENT');
+    $zfs->find($arg->{dataset})
+        // _refuse('create', "'$arg->{dataset}' not found", 'ENOENT');
     _refuse('create', "'$name' already exists", 'EEXIST') if $zfs->find_snapshot($name);
     my %exclude = map { $_ => 1 } @{ $arg->{exclude} // [] };
-    _run('create', sub {
-        $zfs->snapshot($_, $arg->{name}, $arg->{user_properties} // {})
-            for grep { !$exclude{$_} } _below($zfs, $arg->{dataset}, $arg->{recursive});
-    });
+    _run(
+        'create',
+        sub {
+            $zfs->snapshot($_, $arg->{name}, $arg->{user_properties} // {})
+                for grep { !$exclude{$_} } _below($zfs, $arg->{dataset}, $arg->{recursive});
+        }
+    );
     return $call->world->snapshot_rows->resource_row($zfs->find_snapshot($name));
 }
 
@@ -86,8 +92,10 @@ sub destroy ($call) {
     $call->world->at_delete($arg->{path});
     my @snaps = ($arg->{path});
     if ($arg->{all_snapshots}) {
-        $zfs->find($arg->{path}) // _refuse('destroy', "'$arg->{path}' not found", 'ENOENT');
-        @snaps = map { $zfs->snapshots_of($_) } _below($zfs, $arg->{path}, $arg->{recursive});
+        $zfs->find($arg->{path})
+            // _refuse('destroy', "'$arg->{path}' not found", 'ENOENT');
+        @snaps =
+            map { $zfs->snapshots_of($_) } _below($zfs, $arg->{path}, $arg->{recursive});
     }
     my @found = map { _snapshot($call, 'destroy', $_) } @snaps;
     TNSim::Methods::Snapshot::destroy_26($zfs, $_, $arg) for @found;
@@ -98,7 +106,8 @@ sub clone ($call) {
     my $arg = $call->args->[0];
     my $zfs = $call->world->zfs;
     _snapshot($call, 'clone', $arg->{snapshot});
-    _refuse('clone', "'$arg->{dataset}' already exists", 'EEXIST') if $zfs->find($arg->{dataset});
+    _refuse('clone', "'$arg->{dataset}' already exists", 'EEXIST')
+        if $zfs->find($arg->{dataset});
     my %fields = TNSim::Methods::Snapshot::clone_arguments($arg->{properties} // {});
     _run('clone', sub { $zfs->clone($arg->{snapshot}, $arg->{dataset}, %fields) });
     return undef;
@@ -119,7 +128,8 @@ sub rename ($call) {
 sub rollback ($call) {
     my $arg = $call->args->[0];
     _snapshot($call, 'rollback', $arg->{path});
-    my $done = eval { TNSim::Methods::Snapshot::rollback_to($call->world, $arg->{path}, $arg); 1 };
+    my $done =
+        eval { TNSim::Methods::Snapshot::rollback_to($call->world, $arg->{path}, $arg); 1 };
     return undef if $done;
     my $error = $@;
     die $error unless TNSim::Error::is($error) && $error->kind eq 'bare';

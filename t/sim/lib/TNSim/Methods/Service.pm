@@ -26,12 +26,15 @@ sub methods {
 }
 
 sub _row ($world, $service) {
-    my @pids = $service->{running} && $service->{service} eq 'iscsitarget' && $world->{tgt}
-        ? ($world->{tgt}{pid} + 0) : ();
+    my @pids =
+           $service->{running}
+        && $service->{service} eq 'iscsitarget'
+        && $world->{tgt} ? ($world->{tgt}{pid} + 0) : ();
     return {
-        id => $service->{id} + 0, service => $service->{service},
-        enable => bool($service->{enable}), state => $service->{running} ? 'RUNNING' : 'STOPPED',
-        pids => \@pids,
+        id     => $service->{id} + 0, service => $service->{service},
+        enable => bool($service->{enable}),
+        state  => $service->{running} ? 'RUNNING' : 'STOPPED',
+        pids   => \@pids,
     };
 }
 

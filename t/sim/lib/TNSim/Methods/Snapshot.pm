@@ -7,23 +7,23 @@ use TNSim::Model::Handler qw(methods_of zfs_call simple_filter);
 use TNSim::Model::Refusal;
 
 my %CODE = (
-    query => \&query, get_instance => \&get_instance, create => \&create,
-    delete => \&delete, rollback => \&rollback, clone => \&clone, hold => \&hold,
-    release => \&release, update => \&update,
+    query   => \&query,   get_instance => \&get_instance, create => \&create,
+    delete  => \&delete,  rollback     => \&rollback,     clone  => \&clone, hold => \&hold,
+    release => \&release, update       => \&update,
 );
 
 sub methods {
     my %method;
     for my $verb (keys %CODE) {
-        $method{"zfs.snapshot.$verb"}  = { code => $CODE{$verb}, to => '25.10' };
+        $method{"zfs.snapshot.$verb"}  = { code => $CODE{$verb}, to   => '25.10' };
         $method{"pool.snapshot.$verb"} = { code => $CODE{$verb}, from => '25.10' };
     }
     $method{'pool.snapshot.rename'} = { code => \&rename, from => '25.10' };
-    $method{'zfs.snapshot.rename'} = {
-        code => \&private_rename, from => '25.10', to => '25.10',
+    $method{'zfs.snapshot.rename'}  = {
+        code    => \&private_rename,     from   => '25.10', to => '25.10',
         private => sub ($release) { 1 }, schema => 0,
     };
-    $method{'zfs.snapshot.remove'}  = { code => \&remove, to => '24.10' };
+    $method{'zfs.snapshot.remove'} = { code => \&remove, to => '24.10' };
     return methods_of(%method);
 }
 
@@ -49,8 +49,10 @@ sub _candidates ($call) {
 sub query ($call) {
     my $world = $call->world;
     my $extra = ($call->args->[1] // {})->{extra} // {};
-    die TNSim::Error->call('EINVAL', '`id` or `limit` is required if `retention` is requested')
-        if $extra->{retention} && !defined simple_filter($call->args->[0], 'id')
+    die TNSim::Error->call('EINVAL',
+        '`id` or `limit` is required if `retention` is requested')
+        if $extra->{retention}
+        && !defined simple_filter($call->args->[0], 'id')
         && !($call->args->[1]{limit} // 0);
     my @snaps = _candidates($call);
     @snaps = grep { $_->{txg} >= $extra->{min_txg} } @snaps if $extra->{min_txg};
@@ -61,10 +63,12 @@ sub query ($call) {
 
 sub get_instance ($call) {
     my ($id, $options) = @{ $call->args };
-    my $extra = $options->{extra} // {};
+    my $extra = $options->{extra}                     // {};
     my $snap  = $call->world->zfs->find_snapshot($id) // die _missing($call, $id);
-    return $call->world->snapshot_rows->row($snap,
-        properties => $extra->{properties}, holds => $extra->{holds});
+    return $call->world->snapshot_rows->row(
+        $snap,
+        properties => $extra->{properties}, holds => $extra->{holds}
+    );
 }
 
 sub _leaf_of ($data) {
@@ -76,12 +80,15 @@ sub _leaf_of ($data) {
 
 sub _create_errors ($data, $leaf) {
     my @bad;
-    push @bad, ['snapshot_create.naming_schema',
-        "You can't specify name and naming schema at the same time"]
+    push @bad, [
+        'snapshot_create.naming_schema',
+        "You can't specify name and naming schema at the same time"
+        ]
         if defined $data->{name} && defined $data->{naming_schema};
     push @bad, ['snapshot_create.name', 'Invalid snapshot name']
         if $leaf !~ /\A[A-Za-z0-9_.: -]+\z/ || length("$data->{dataset}\@$leaf") > 255;
-    push @bad, ['snapshot_create.exclude', 'This option has no sense for non-recursive snapshots']
+    push @bad,
+        ['snapshot_create.exclude', 'This option has no sense for non-recursive snapshots']
         if @{ $data->{exclude} // [] } && !$data->{recursive};
     return @bad;
 }
@@ -98,11 +105,14 @@ sub create ($call) {
     die TNSim::Error->validation(@bad) if @bad;
     my $dataset = $data->{dataset};
     my $name    = "$dataset\@$leaf";
-    die TNSim::Error->validation(['pool.snapshot.create', "$name already exists.", 'EEXIST'])
+    die TNSim::Error->validation(
+        ['pool.snapshot.create', "$name already exists.", 'EEXIST'])
         if $world->is_at_least('26') && $zfs->find_snapshot($name);
     my %exclude = map { $_ => 1 } @{ $data->{exclude} // [] };
-    my @all = $data->{recursive} && $zfs->find($dataset)
-        ? (grep { !$exclude{$_} } $zfs->subtree($dataset)) : ($dataset);
+    my @all =
+        $data->{recursive} && $zfs->find($dataset)
+        ? (grep { !$exclude{$_} } $zfs->subtree($dataset))
+        : ($dataset);
     my $done = eval { $zfs->snapshot($_, $leaf, $data->{properties} // {}) for @all; 1 };
     _create_failed($world, $name, $@) unless $done;
     return $world->snapshot_rows->row($zfs->find_snapshot($name));
@@ -110,7 +120,8 @@ sub create ($call) {
 
 sub _create_failed ($world, $name, $error) {
     my $refusal = TNSim::Model::Refusal->caught($error) or die $error;
-    die TNSim::Error->bare('ZFSPathNotFoundException', "'" . ($name =~ s{@.*}{}r) . "' not found")
+    die TNSim::Error->bare('ZFSPathNotFoundException',
+        "'" . ($name =~ s{@.*}{}r) . "' not found")
         if $refusal->errname eq 'ENOENT' && $world->is_at_least('26');
     my $errname = $refusal->errname eq 'EEXIST' ? 'EEXIST' : 'EFAULT';
     die TNSim::Error->call($errname, "Failed to snapshot $name: " . $refusal->text);
@@ -123,15 +134,21 @@ sub delete ($call) {
     return _delete_26($world, $id, $options) if $world->is_at_least('26');
     my $snap = $zfs->find_snapshot($id);
     if (!$snap) {
-        die TNSim::Error->call('EFAULT', "Failed to delete snapshot: snapshot $id not found")
+        die TNSim::Error->call('EFAULT',
+            "Failed to delete snapshot: snapshot $id not found")
             unless $world->is_at_least('23.10');
         die _missing($call, $id);
     }
     $world->at_delete($id);
     my @clones = $zfs->clones_of($id);
-    die TNSim::Error->validation(['options.defer', "Please set this attribute as '$id' snapshot "
-        . 'has dependent clones: ' . join(', ', @clones)])
-        if @clones && !$options->{defer} && $world->is_at_least('24.04');
+    die TNSim::Error->validation(
+        [
+            'options.defer',
+            "Please set this attribute as '$id' snapshot "
+                . 'has dependent clones: '
+                . join(', ', @clones)
+        ]
+    ) if @clones && !$options->{defer} && $world->is_at_least('24.04');
     zfs_call('', sub { _destroy_all($zfs, $snap, $options) });
     return JSON::PP::true();
 }
@@ -139,8 +156,10 @@ sub delete ($call) {
 # recursive means the snapshots of the same name on everything below.
 sub _destroy_all ($zfs, $snap, $options) {
     my $leaf = $snap->{name} =~ s/\A[^@]+//r;
-    my @all  = $options->{recursive}
-        ? (grep { $zfs->find_snapshot($_) } map {"$_$leaf"} $zfs->subtree($snap->{dataset}))
+    my @all =
+        $options->{recursive}
+        ? (grep { $zfs->find_snapshot($_) }
+        map { "$_$leaf" } $zfs->subtree($snap->{dataset}))
         : ($snap->{name});
     $zfs->destroy_snapshot($_, defer => $options->{defer}) for @all;
     return;
@@ -149,26 +168,31 @@ sub _destroy_all ($zfs, $snap, $options) {
 # 26 goes through zfs.resource.snapshot.destroy and speaks its words.
 sub _delete_26 ($world, $id, $options) {
     my $zfs = $world->zfs;
-    die TNSim::Error->validation(
-        ['pool.snapshot.delete', "Invalid snapshot name: '$id'"]) if $id !~ /\A[^@]+\@[^@]+\z/;
-    my $snap = $zfs->find_snapshot($id)
-        // die TNSim::Error->not_found("'$id' not found");
+    die TNSim::Error->validation(['pool.snapshot.delete', "Invalid snapshot name: '$id'"])
+        if $id !~ /\A[^@]+\@[^@]+\z/;
+    my $snap = $zfs->find_snapshot($id) // die TNSim::Error->not_found("'$id' not found");
     $world->at_delete($id);
     destroy_26($zfs, $snap, $options);
     return JSON::PP::true();
 }
 
 sub destroy_26 ($zfs, $snap, $options) {
-    my $at = 'zfs.resource.snapshot.destroy';
+    my $at     = 'zfs.resource.snapshot.destroy';
     my @clones = $zfs->clones_of($snap->{name});
     my @holds  = sort keys %{ $snap->{holds} };
     if (!$options->{defer}) {
-        die TNSim::Error->validation([$at,
-            "'$snap->{name}' has the following clones: " . join(',', @clones), 'EBUSY'])
-            if @clones;
-        die TNSim::Error->validation([$at,
-            "'$snap->{name}' has the following holds: " . join(',', @holds), 'EBUSY'])
-            if @holds;
+        die TNSim::Error->validation(
+            [
+                $at,
+                "'$snap->{name}' has the following clones: " . join(',', @clones), 'EBUSY'
+            ]
+        ) if @clones;
+        die TNSim::Error->validation(
+            [
+                $at,
+                "'$snap->{name}' has the following holds: " . join(',', @holds), 'EBUSY'
+            ]
+        ) if @holds;
     }
     _destroy_all($zfs, $snap, $options);
     return;
@@ -176,10 +200,15 @@ sub destroy_26 ($zfs, $snap, $options) {
 
 sub remove ($call) {
     my $data = $call->args->[0];
-    zfs_call('', sub {
-        $call->world->zfs->destroy_snapshot("$data->{dataset}\@$data->{name}",
-            defer => $data->{defer_delete});
-    });
+    zfs_call(
+        '',
+        sub {
+            $call->world->zfs->destroy_snapshot(
+                "$data->{dataset}\@$data->{name}",
+                defer => $data->{defer_delete}
+            );
+        }
+    );
     return JSON::PP::true();
 }
 
@@ -194,8 +223,8 @@ sub rollback_to ($world, $id, $options) {
     my $zfs = $world->zfs;
     my %how = (recursive => $options->{recursive}, clones => $options->{recursive_clones});
     my ($dataset, $leaf) = split /\@/, $id, 2;
-    my @all = $options->{recursive_rollback} && $zfs->find($dataset)
-        ? $zfs->subtree($dataset) : ($dataset);
+    my @all = $options->{recursive_rollback}
+        && $zfs->find($dataset) ? $zfs->subtree($dataset) : ($dataset);
     for my $name (@all) {
         my $resized;
         if (!eval { $resized = $zfs->rollback("$name\@$leaf", %how); 1 }) {
@@ -210,11 +239,14 @@ sub rollback_to ($world, $id, $options) {
 sub _rollback_refused ($world, $id, $refusal) {
     die TNSim::Error->call('EFAULT', 'Failed to rollback snapshot: ' . $refusal->text)
         unless $world->is_at_least('26');
-    die TNSim::Error->bare('ValueError', "Cannot rollback: more recent snapshots or bookmarks "
-        . 'exist. Please pass `recursive: true` to delete the following snapshots and bookmarks '
-        . "recursively:\n" . join("\n", map {"  $_"} @{ $refusal->{newer} }))
+    die TNSim::Error->bare('ValueError',
+              "Cannot rollback: more recent snapshots or bookmarks "
+            . 'exist. Please pass `recursive: true` to delete the following snapshots and bookmarks '
+            . "recursively:\n"
+            . join("\n", map { "  $_" } @{ $refusal->{newer} }))
         if $refusal->{newer};
-    die TNSim::Error->bare('ValueError', "'$id' not found") if $refusal->errname eq 'ENOENT';
+    die TNSim::Error->bare('ValueError', "'$id' not found")
+        if $refusal->errname eq 'ENOENT';
     die TNSim::Error->bare('ZFSException', $refusal->text);
 }
 
@@ -223,8 +255,8 @@ sub clone_arguments ($properties) {
     my (%native, %user);
     for my $key (keys %$properties) {
         my $value = $properties->{$key};
-        if ($key =~ /:/) { $user{$key} = "$value" }
-        else             { $native{$key} = lc "$value" }
+        if   ($key =~ /:/) { $user{$key}   = "$value" }
+        else               { $native{$key} = lc "$value" }
     }
     return (props => \%native, user => \%user);
 }
@@ -249,10 +281,12 @@ sub _each_recursive ($call, $code) {
     my ($id, $options) = @{ $call->args };
     my $zfs = $call->world->zfs;
     die TNSim::Error->bare('ZFSPathNotFoundException', "'$id' not found")
-        if $call->world->is_at_least('26') && !$options->{recursive} && !$zfs->find_snapshot($id);
+        if $call->world->is_at_least('26')
+        && !$options->{recursive}
+        && !$zfs->find_snapshot($id);
     my ($dataset, $leaf) = split /\@/, $id, 2;
     my @all = ($id);
-    @all = grep { $zfs->find_snapshot($_) } map {"$_\@$leaf"} $zfs->subtree($dataset)
+    @all = grep { $zfs->find_snapshot($_) } map { "$_\@$leaf" } $zfs->subtree($dataset)
         if $options->{recursive} && $zfs->find($dataset);
     $code->($_) for @all;
     return;
@@ -260,17 +294,23 @@ sub _each_recursive ($call, $code) {
 
 sub hold ($call) {
     my $zfs = $call->world->zfs;
-    zfs_call('Failed to hold snapshot: ', sub {
-        _each_recursive($call, sub ($name) { $zfs->hold($name, 'truenas') });
-    });
+    zfs_call(
+        'Failed to hold snapshot: ',
+        sub {
+            _each_recursive($call, sub ($name) { $zfs->hold($name, 'truenas') });
+        }
+    );
     return undef;
 }
 
 sub release ($call) {
     my $zfs = $call->world->zfs;
-    zfs_call('Failed to release snapshot: ', sub {
-        _each_recursive($call, sub ($name) { $zfs->release($name) });
-    });
+    zfs_call(
+        'Failed to release snapshot: ',
+        sub {
+            _each_recursive($call, sub ($name) { $zfs->release($name) });
+        }
+    );
     return undef;
 }
 
@@ -280,8 +320,8 @@ sub update ($call) {
     return undef if $world->quirk('snapshot_update_noop');
     my $snap = $world->zfs->find_snapshot($id) // die _missing($call, $id);
     for my $item (@{ $data->{user_properties_update} // [] }) {
-        if ($item->{remove}) { delete $snap->{user}{ $item->{key} } }
-        else                 { $snap->{user}{ $item->{key} } = $item->{value} }
+        if   ($item->{remove}) { delete $snap->{user}{ $item->{key} } }
+        else                   { $snap->{user}{ $item->{key} } = $item->{value} }
     }
     delete @{ $snap->{user} }{ @{ $data->{user_properties_remove} // [] } };
     $world->store->touch('snapshot', $id);
@@ -290,12 +330,15 @@ sub update ($call) {
 
 sub private_rename ($call) {
     my ($id, $new) = @{ $call->args };
-    zfs_call('Failed to rename snapshot: ',
-        sub { $call->world->zfs->rename_snapshot($id, $new) });
+    zfs_call(
+        'Failed to rename snapshot: ',
+        sub { $call->world->zfs->rename_snapshot($id, $new) }
+    );
     return undef;
 }
 
-my $RENAME_FORCE = 'No safety checks are performed when renaming ZFS resources; this may break '
+my $RENAME_FORCE =
+      'No safety checks are performed when renaming ZFS resources; this may break '
     . 'existing usages. If you understand the risks, please set force and proceed.';
 
 sub rename ($call) {
@@ -304,13 +347,20 @@ sub rename ($call) {
     my $new   = $options->{new_name};
     die TNSim::Error->validation(['pool.snapshot.rename.force', $RENAME_FORCE])
         if !$options->{force} && $world->quirk('rename_needs_force');
-    die TNSim::Error->validation(['pool.snapshot.rename.new_name',
-        'Old and new snapshot must be part of the same ZFS dataset'])
-        if ($id =~ s/\@.*//r) ne ($new =~ s/\@.*//r);
-    die TNSim::Error->validation(['zfs.resource.rename',
-        'Use `zfs.resource.snapshot.rename` to rename snapshots.'])
-        if $world->quirk('pool_snapshot_rename_broken');
-    zfs_call('Failed to rename snapshot: ', sub { $world->zfs->rename_snapshot($id, $new) });
+    die TNSim::Error->validation(
+        [
+            'pool.snapshot.rename.new_name',
+            'Old and new snapshot must be part of the same ZFS dataset'
+        ]
+    ) if ($id =~ s/\@.*//r) ne ($new =~ s/\@.*//r);
+    die TNSim::Error->validation(
+        [
+            'zfs.resource.rename',
+            'Use `zfs.resource.snapshot.rename` to rename snapshots.'
+        ]
+    ) if $world->quirk('pool_snapshot_rename_broken');
+    zfs_call('Failed to rename snapshot: ',
+        sub { $world->zfs->rename_snapshot($id, $new) });
     return undef;
 }
 

@@ -26,14 +26,14 @@ sub create ($self, $ds) {
 sub _copy ($self, $from, $to) {
     my ($source, $dest) = ($self->path($from), $self->path($to));
     return unless -e $source;
-    system { 'cp' } 'cp', '--sparse=always', '--reflink=auto', '--', $source, $dest;
+    system {'cp'} 'cp', '--sparse=always', '--reflink=auto', '--', $source, $dest;
     die "cp of $source failed\n" if $?;
     return;
 }
 
-sub snapshot ($self, $ds, $snap)   { return $self->_copy($ds,   $snap) }
-sub clone ($self, $snap, $clone)   { return $self->_copy($snap, $clone) }
-sub rollback ($self, $ds, $snap)   { return $self->_copy($snap, $ds) }
+sub snapshot ($self, $ds, $snap)    { return $self->_copy($ds,   $snap) }
+sub clone    ($self, $snap, $clone) { return $self->_copy($snap, $clone) }
+sub rollback ($self, $ds, $snap)    { return $self->_copy($snap, $ds) }
 
 sub resize ($self, $ds) {
     return unless $self->_exists($ds);

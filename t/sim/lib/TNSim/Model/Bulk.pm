@@ -36,7 +36,8 @@ sub _fill_in ($text, $name, $number) {
 sub _bulk_volume ($self, $name, $number, $v) {
     my $user = $v->{user} // {};
     my %tags = map { $_ => _fill_in($user->{$_}, $name, $number) } keys %$user;
-    $self->zfs->add_dataset($name,
+    $self->zfs->add_dataset(
+        $name,
         type => 'VOLUME', volsize => $v->{volsize} // 1 << 30,
         volblocksize => $v->{volblocksize} // 16384, user => \%tags, virtual => 1,
     );
@@ -55,25 +56,40 @@ sub _bulk_target ($self, $name) {
         $portal = $iscsi->insert('portal', { comment => '', listen => ['0.0.0.0'] });
         $iscsi->update('portal', $portal->{id}, { tag => $portal->{id} });
     }
-    return $iscsi->insert('target', {
-        name => $name, alias => undef, mode => 'ISCSI', auth_networks => [],
-        iscsi_parameters => undef, rel_tgt_id => 1 + $iscsi->rows('target'),
-        groups => [{ portal => $portal->{id}, initiator => undef, authmethod => 'NONE',
-            auth => undef }],
-    });
+    return $iscsi->insert(
+        'target',
+        {
+            name             => $name, alias => undef, mode => 'ISCSI', auth_networks => [],
+            iscsi_parameters => undef, rel_tgt_id => 1 + $iscsi->rows('target'),
+            groups           => [
+                {
+                    portal => $portal->{id}, initiator => undef, authmethod => 'NONE',
+                    auth   => undef
+                }
+            ],
+        }
+    );
 }
 
 sub _bulk_publish ($self, $name, $number, $v, $target, $lun) {
-    my $iscsi = $self->iscsi;
-    my $label = _fill_in($v->{extent_name} // '{leaf}', $name, $number);
-    my $extent = $iscsi->insert('extent', {
-        name => $label, flat => $label =~ tr{./}{_-}r, type => 'DISK', disk => "zvol/$name",
-        path => "zvol/$name", filesize => 0, blocksize => 512, pblocksize => 0, comment => '',
-        avail_threshold => undef, insecure_tpc => 1, xen => 0, rpm => 'SSD', ro => 0,
-        enabled => 1, product_id => undef, serial => $iscsi->new_serial, naa => $iscsi->new_naa,
-    });
-    $iscsi->insert('mapping',
-        { target => $target->{id}, extent => $extent->{id}, lunid => $lun });
+    my $iscsi  = $self->iscsi;
+    my $label  = _fill_in($v->{extent_name} // '{leaf}', $name, $number);
+    my $extent = $iscsi->insert(
+        'extent',
+        {
+            name    => $label, flat => $label =~ tr{./}{_-}r, type => 'DISK',
+            disk    => "zvol/$name",
+            path    => "zvol/$name", filesize => 0, blocksize => 512, pblocksize => 0,
+            comment => '',
+            avail_threshold => undef, insecure_tpc => 1, xen => 0, rpm => 'SSD', ro => 0,
+            enabled         => 1,     product_id   => undef, serial => $iscsi->new_serial,
+            naa             => $iscsi->new_naa,
+        }
+    );
+    $iscsi->insert(
+        'mapping',
+        { target => $target->{id}, extent => $extent->{id}, lunid => $lun }
+    );
     return;
 }
 

@@ -7,27 +7,29 @@ use TNSim::Model::Refusal;
 
 # command => what runs it; t/sim/WORLD.md describes each. The value is what the test gave.
 my %COMMAND = (
-    fill       => \&_fill,
-    write      => \&_write,
-    dataset    => \&_dataset,
-    pool       => \&_pool,
-    snapshot   => \&_snapshot,
-    clone      => \&_clone,
-    hold       => sub ($self, $v) { $self->zfs->hold($v->{snapshot}, $v->{tag} // 'truenas') },
-    release    => sub ($self, $v) { $self->zfs->release($v->{snapshot}, $v->{tag}) },
-    destroy    => sub ($self, $v) { $self->zfs->destroy($v, recursive => 1, clones => 1, release => 1) },
-    rename     => \&_rename,
-    replicate  => \&_replicate,
-    promote    => sub ($self, $v) { $self->zfs->promote($v) },
-    rollback   => \&_rollback,
-    extent     => \&_extent,
-    insert     => \&_insert,
-    remove     => \&_remove,
-    session    => \&_session,
-    service    => \&_service,
-    knob       => \&_knob,
-    bulk       => \&TNSim::Model::Bulk::bulk,
-    reload     => sub ($self, $v) { $self->iscsi->reload },
+    fill     => \&_fill,
+    write    => \&_write,
+    dataset  => \&_dataset,
+    pool     => \&_pool,
+    snapshot => \&_snapshot,
+    clone    => \&_clone,
+    hold    => sub ($self, $v) { $self->zfs->hold($v->{snapshot}, $v->{tag} // 'truenas') },
+    release => sub ($self, $v) { $self->zfs->release($v->{snapshot}, $v->{tag}) },
+    destroy => sub ($self, $v) {
+        $self->zfs->destroy($v, recursive => 1, clones => 1, release => 1);
+    },
+    rename    => \&_rename,
+    replicate => \&_replicate,
+    promote   => sub ($self, $v) { $self->zfs->promote($v) },
+    rollback  => \&_rollback,
+    extent    => \&_extent,
+    insert    => \&_insert,
+    remove    => \&_remove,
+    session   => \&_session,
+    service   => \&_service,
+    knob      => \&_knob,
+    bulk      => \&TNSim::Model::Bulk::bulk,
+    reload    => sub ($self, $v) { $self->iscsi->reload },
 );
 
 # Runs every command of the hash, in a fixed order; { command => answer }.
@@ -96,20 +98,26 @@ sub _dataset ($self, $v) {
     my $zfs  = $self->zfs;
     my $name = $v->{name};
     if (my $create = $v->{create}) {
-        $zfs->create($name, type => $create->{volsize} ? 'VOLUME' : 'FILESYSTEM',
-            sparse => 1, %$create) unless $zfs->find($name);
+        $zfs->create(
+            $name, type => $create->{volsize} ? 'VOLUME' : 'FILESYSTEM',
+            sparse => 1, %$create
+        ) unless $zfs->find($name);
     }
     my $ds = $self->_existing($name);
-    for my $key (keys %{ $v->{user} // {} }) { $zfs->set_user_property($name, $key, $v->{user}{$key}) }
-    for my $key (keys %{ $v->{props} // {} }) { $zfs->set_property($name, $key, $v->{props}{$key}) }
+    for my $key (keys %{ $v->{user} // {} }) {
+        $zfs->set_user_property($name, $key, $v->{user}{$key});
+    }
+    for my $key (keys %{ $v->{props} // {} }) {
+        $zfs->set_property($name, $key, $v->{props}{$key});
+    }
     exists $v->{$_} and $zfs->set_limit($name, $_, $v->{$_})
         for qw(quota refquota reservation refreservation);
     if ($v->{volsize}) {
         $zfs->set_volsize($name, $v->{volsize});
         $self->iscsi->resized($name);
     }
-    $ds->{busy}       = $v->{busy} ? 1 : 0 if exists $v->{busy};
-    $ds->{encryption} = { locked => 0 } if $v->{encrypted};
+    $ds->{busy}               = $v->{busy} ? 1 : 0   if exists $v->{busy};
+    $ds->{encryption}         = { locked => 0 }      if $v->{encrypted};
     $ds->{encryption}{locked} = $v->{locked} ? 1 : 0 if exists $v->{locked};
     $zfs->{encrypted}++ if $ds->{encryption};
     $zfs->changed($name);
@@ -122,8 +130,11 @@ sub _pool ($self, $v) {
     my $zfs = $self->zfs;
     $zfs->add_pool($v->{name}, $v->{create}) if $v->{create} && !$zfs->pool($v->{name});
     my $pool = $zfs->pool($v->{name}) // die "/world: no pool '$v->{name}'\n";
-    for my $field (grep { exists $v->{$_} } qw(exported status draid recommended_blocksize size)) {
-        $pool->{$field} = $field =~ /exported|draid/ ? ($v->{$field} ? 1 : 0) : $v->{$field};
+    for my $field (grep { exists $v->{$_} }
+        qw(exported status draid recommended_blocksize size))
+    {
+        $pool->{$field} =
+            $field =~ /exported|draid/ ? ($v->{$field} ? 1 : 0) : $v->{$field};
     }
     $self->store->touch('pool', $v->{name});
     $self->iscsi->reload if exists $v->{exported};
@@ -160,10 +171,12 @@ sub _replicate ($self, $v) {
     for my $from ($zfs->subtree($v->{from})) {
         my $name = $v->{to} . substr $from, length $v->{from};
         my $ds   = $self->_existing($from);
-        my %copy = map { $_ => $ds->{$_} } grep { defined $ds->{$_} }
-            qw(type volsize volblocksize ref);
-        my $made = $zfs->add_dataset($name, %copy, user => { %{ $ds->{user} } },
-            props => { %{ $ds->{props} } });
+        my %copy = map { $_ => $ds->{$_} }
+            grep { defined $ds->{$_} } qw(type volsize volblocksize ref);
+        my $made = $zfs->add_dataset(
+            $name, %copy, user => { %{ $ds->{user} } },
+            props => { %{ $ds->{props} } }
+        );
         next unless $ds->{type} eq 'VOLUME';
         $self->{backing}->clone($ds, $made) if $self->{backing};
         for my $snap ($zfs->snapshots_of($from)) {
@@ -175,14 +188,16 @@ sub _replicate ($self, $v) {
 
 # { name or disk to find it by, set => { field => value } }: an admin's edit, unchecked.
 sub _extent ($self, $v) {
-    my ($row) = defined $v->{id} ? ($self->iscsi->row('extent', $v->{id}))
+    my ($row) =
+          defined $v->{id}   ? ($self->iscsi->row('extent', $v->{id}))
         : defined $v->{name} ? $self->iscsi->rows_by('extent_name', $v->{name})
-        : $self->iscsi->rows_by('extent_disk', $v->{disk});
+        :                      $self->iscsi->rows_by('extent_disk', $v->{disk});
     die "/world: no such extent\n" unless $row;
     my %set = %{ $v->{set} };
     $set{path} = $set{disk} if defined $set{disk};
     $self->iscsi->update('extent', $row->{id}, \%set);
-    $self->iscsi->touched(mapping => $_) for $self->iscsi->rows_by('mapping_extent', $row->{id});
+    $self->iscsi->touched(mapping => $_)
+        for $self->iscsi->rows_by('mapping_extent', $row->{id});
     $self->iscsi->sync;
     return { id => $row->{id} };
 }
@@ -193,10 +208,10 @@ sub _insert ($self, $v) {
     if ($v->{table} eq 'extent') {
         %row = (
             type => 'DISK', filesize => 0, blocksize => 512, pblocksize => 0, comment => '',
-            avail_threshold => undef, insecure_tpc => 1, xen => 0, rpm => 'SSD', ro => 0,
-            enabled => 1, product_id => undef, path => $row{disk},
-            serial => $self->iscsi->new_serial, naa => $self->iscsi->new_naa,
-            flat => ($row{name} // '') =~ tr{./}{_-}r, %row,
+            avail_threshold => undef, insecure_tpc => 1, xen => 0, rpm  => 'SSD', ro  => 0,
+            enabled         => 1,     product_id   => undef, path => $row{disk},
+            serial          => $self->iscsi->new_serial, naa => $self->iscsi->new_naa,
+            flat            => ($row{name} // '') =~ tr{./}{_-}r, %row,
         );
     }
     my $made = $self->iscsi->insert($v->{table}, \%row);
@@ -222,11 +237,14 @@ sub _session ($self, $v) {
         return undef;
     }
     my ($target) = $iscsi->rows_by('target_name', $v->{target});
-    my $row = $iscsi->insert('session', {
-        iqn => $target ? $iscsi->iqn($target) : $v->{target},
-        initiator => $v->{initiator} // 'iqn.1993-08.org.debian:01:other',
-        addr => $v->{addr} // '192.0.2.50',
-    });
+    my $row = $iscsi->insert(
+        'session',
+        {
+            iqn       => $target ? $iscsi->iqn($target) : $v->{target},
+            initiator => $v->{initiator} // 'iqn.1993-08.org.debian:01:other',
+            addr      => $v->{addr}      // '192.0.2.50',
+        }
+    );
     return { id => $row->{id} };
 }
 
@@ -248,7 +266,7 @@ sub _knob ($self, $v) {
 
 # $verb: START, RESTART, RELOAD, or a false value to stop. True when it runs afterwards.
 sub set_service ($self, $name, $verb) {
-    my $service = $self->service($name);
+    my $service  = $self->service($name);
     my $is_iscsi = $name eq 'iscsitarget';
     $self->iscsi->stop if $is_iscsi && (!$verb || $verb eq 'RESTART');
     $service->{running} = $verb ? 1 : 0;
@@ -265,7 +283,8 @@ sub at_delete ($self, $id) {
     $self->take_knob('clone_at_delete');
     $self->store->remove('knob', 'clone_at_delete');
     my ($dataset, $leaf) = split /\@/, $race->{snapshot}, 2;
-    $self->zfs->snapshot($dataset, $leaf) unless $self->zfs->find_snapshot($race->{snapshot});
+    $self->zfs->snapshot($dataset, $leaf)
+        unless $self->zfs->find_snapshot($race->{snapshot});
     $self->zfs->clone($race->{snapshot}, $race->{name});
     return;
 }
@@ -273,18 +292,25 @@ sub at_delete ($self, $id) {
 # Every object of the NAS; plain data for invariants.
 sub dump ($self) {
     my $zfs = $self->zfs;
-    my %out = map { $_ => [$self->iscsi->rows($_)] }
-        qw(portal initiator target extent mapping);
+    my %out =
+        map { $_ => [$self->iscsi->rows($_)] } qw(portal initiator target extent mapping);
     $out{auth} = [map { my %row = %$_; delete @row{qw(secret peersecret)}; \%row }
             $self->iscsi->rows('auth')];
-    $out{dataset} = [map { $self->_dump_dataset($_) } sort keys %{ $zfs->{dataset} }];
-    $out{snapshot} = [map { {
-        %{ $zfs->{snapshot}{$_} }, clones => [$zfs->clones_of($_)],
-    } } sort keys %{ $zfs->{snapshot} }];
+    $out{dataset}  = [map { $self->_dump_dataset($_) } sort keys %{ $zfs->{dataset} }];
+    $out{snapshot} = [
+        map {
+            {
+                %{ $zfs->{snapshot}{$_} }, clones => [$zfs->clones_of($_)],
+            }
+        } sort keys %{ $zfs->{snapshot} }
+    ];
     my $tables = $self->store;
-    $out{pool}    = [map { $tables->table('pool')->{$_} } sort keys %{ $tables->table('pool') }];
-    $out{service} = [map { $tables->table('service')->{$_} }
-            sort keys %{ $tables->table('service') }];
+    $out{pool} =
+        [map { $tables->table('pool')->{$_} } sort keys %{ $tables->table('pool') }];
+    $out{service} = [
+        map { $tables->table('service')->{$_} }
+        sort keys %{ $tables->table('service') }
+    ];
     $out{knob}     = { %{ $tables->table('knob') } };
     $out{global}   = $self->iscsi->global;
     $out{session}  = [$self->iscsi->sessions];

@@ -22,12 +22,14 @@ sub readers ($table, $class, $show, %by) {
         my $filters = $call->args->[0] // [];
         my @rows;
         my ($field) = grep { defined simple_filter($filters, $_) } 'id', keys %by;
-        if (!defined $field) { @rows = $iscsi->rows($table) }
-        elsif ($field eq 'id') { @rows = $iscsi->row($table, $filters->[0][2]) // () }
-        else { @rows = $iscsi->rows_by($by{$field}, $filters->[0][2]) }
+        if    (!defined $field) { @rows = $iscsi->rows($table) }
+        elsif ($field eq 'id')  { @rows = $iscsi->row($table, $filters->[0][2]) // () }
+        else                    { @rows = $iscsi->rows_by($by{$field}, $filters->[0][2]) }
         return $call->rows_query([map { $show->($call, $_) } @rows]);
     };
-    my $get = sub ($call) { return $show->($call, found($call, $table, $class, $call->args->[0])) };
+    my $get = sub ($call) {
+        return $show->($call, found($call, $table, $class, $call->args->[0]));
+    };
     return (query => { code => $query }, get_instance => { code => $get });
 }
 

@@ -19,7 +19,7 @@ sub methods_of (%method) {
         $entry->{code} = sub ($call) {
             my $result;
             $call->world->rows->look;
-            my $done = eval { $result = $code->($call); 1 };
+            my $done  = eval { $result = $code->($call); 1 };
             my $error = $@;
             $call->world->commit;
             die $error unless $done;
@@ -41,7 +41,8 @@ sub zfs_call ($before, $code, $errname = undef) {
 sub simple_filter ($filters, @fields) {
     return undef unless ref $filters eq 'ARRAY' && @$filters == 1;
     my $one = $filters->[0];
-    return undef unless ref $one eq 'ARRAY' && @$one == 3 && !ref $one->[0] && $one->[1] eq '=';
+    return undef
+        unless ref $one eq 'ARRAY' && @$one == 3 && !ref $one->[0] && $one->[1] eq '=';
     return undef if ref $one->[2] || !defined $one->[2];
     return (grep { $one->[0] eq $_ } @fields) ? $one->[2] : undef;
 }

@@ -21,7 +21,7 @@ my %INDEX = (
 
 sub new ($class, %arg) {
     my $self = bless {
-        store => $arg{store}, zfs => $arg{zfs}, tgt => $arg{tgt}, world => $arg{world},
+        store    => $arg{store}, zfs => $arg{zfs}, tgt => $arg{tgt}, world => $arg{world},
         exported => {},
     }, $class;
     $self->reindex;
@@ -29,7 +29,7 @@ sub new ($class, %arg) {
 }
 
 sub reindex ($self) {
-    $self->{$_} = $self->{store}->table($_) for @TABLE;
+    $self->{$_}    = $self->{store}->table($_) for @TABLE;
     $self->{index} = { map { $_ => {} } keys %INDEX };
     $self->{lun}   = {};
     for my $table (qw(extent mapping target)) {
@@ -54,10 +54,13 @@ sub _index ($self, $table, $row, $add) {
 }
 
 sub global ($self) {
-    return $self->{global}{1} // $self->{store}->put('global', 1, {
-        id => 1, basename => 'iqn.2005-10.org.freenas.ctl', isns_servers => [],
-        pool_avail_threshold => undef, alua => 0, iser => 0, listen_port => 3260,
-    });
+    return $self->{global}{1} // $self->{store}->put(
+        'global', 1,
+        {
+            id => 1, basename => 'iqn.2005-10.org.freenas.ctl', isns_servers => [],
+            pool_avail_threshold => undef, alua => 0, iser => 0, listen_port => 3260,
+        }
+    );
 }
 
 sub row ($self, $table, $id) { return $self->{$table}{$id} }
@@ -98,7 +101,8 @@ sub remove ($self, $table, $id) {
 
 sub iqn ($self, $target) {
     return $target->{name} =~ /\A(?:iqn|eui|naa)\./
-        ? $target->{name} : $self->global->{basename} . ":$target->{name}";
+        ? $target->{name}
+        : $self->global->{basename} . ":$target->{name}";
 }
 
 # The dataset (or snapshot) that an extent's disk names, or undef.
@@ -116,7 +120,7 @@ sub lun_taken ($self, $target, $lun) { return $self->{lun}{$target}{$lun} ? 1 : 
 
 sub lowest_free_lun ($self, $target) {
     my $taken = $self->{lun}{$target} // {};
-    my $lun = $self->{tgt} ? 1 : 0;    # tgt keeps LUN 0 for its controller device
+    my $lun   = $self->{tgt} ? 1 : 0;          # tgt keeps LUN 0 for its controller device
     $lun++ while $taken->{$lun};
     return $lun;
 }

@@ -8,11 +8,12 @@ use Cpanel::JSON::XS ();
 # to a call that was never answered, and is left out. A base file and its journal carry the
 # same generation number, so that a crash between writing the two leaves a consistent pair.
 
-my $JSON = Cpanel::JSON::XS->new->utf8->canonical->allow_nonref;
+my $JSON       = Cpanel::JSON::XS->new->utf8->canonical->allow_nonref;
 my $COMPACT_AT = 48 << 20;
 
 sub new ($class, $dir = undef) {
-    return bless { dir => $dir, table => {}, dirty => {}, generation => 0, size => 0 }, $class;
+    return bless { dir => $dir, table => {}, dirty => {}, generation => 0, size => 0 },
+        $class;
 }
 
 sub table ($self, $name) { return $self->{table}{$name} //= {} }
@@ -52,7 +53,8 @@ sub commit ($self) {
         push @change, [$table, $_, $rows->{$_}] for sort keys %{ $dirty->{$table} };
     }
     my $line = $JSON->encode(\@change) . "\n";
-    syswrite($self->_journal, $line) == length $line or die "cannot write the journal: $!\n";
+    syswrite($self->_journal, $line) == length $line
+        or die "cannot write the journal: $!\n";
     $self->{size} += length $line;
     $self->compact if $self->{size} > $COMPACT_AT;
     return;
@@ -76,7 +78,7 @@ sub compact ($self) {
     my $base = { generation => $old + 1, table => $self->{table} };
     open my $fh, '>:raw', "$path.new" or die "cannot write $path.new: $!\n";
     print {$fh} $JSON->encode($base) or die "cannot write $path.new: $!\n";
-    close $fh or die "cannot write $path.new: $!\n";
+    close $fh                        or die "cannot write $path.new: $!\n";
     rename "$path.new", $path or die "cannot rename $path.new: $!\n";
     close delete $self->{journal} if $self->{journal};
     $self->{generation} = $old + 1;

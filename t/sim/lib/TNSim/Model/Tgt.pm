@@ -4,7 +4,7 @@ package TNSim::Model::Tgt;
 use v5.36;
 use Errno ();
 use IO::Socket::INET;
-use Socket qw(SOL_SOCKET SO_REUSEADDR);
+use Socket      qw(SOL_SOCKET SO_REUSEADDR);
 use Time::HiRes qw(time sleep);
 use TNSim::Model::TgtWire;
 
@@ -33,19 +33,24 @@ sub _try ($self, $port, $patience) {
     }
 }
 
-sub is_ours ($self)  { return $self->{owner} == $$ }
-sub port ($self)     { return $self->{port} }
-sub portals ($self)  { return map { "$_:$self->{port}" } @ADDRESS }
+sub is_ours ($self) { return $self->{owner} == $$ }
+sub port    ($self) { return $self->{port} }
+
+sub portals ($self) {
+    return map { "$_:$self->{port}" } @ADDRESS;
+}
 
 sub addresses { return @ADDRESS }
 
 sub _free_port ($self) {
     for (1 .. 20) {
-        my $first = IO::Socket::INET->new(LocalAddr => $ADDRESS[0], LocalPort => 0, Listen => 1)
+        my $first =
+            IO::Socket::INET->new(LocalAddr => $ADDRESS[0], LocalPort => 0, Listen => 1)
             or next;
         my $port = $first->sockport;
         return $port
-            if IO::Socket::INET->new(LocalAddr => $ADDRESS[1], LocalPort => $port, Listen => 1);
+            if IO::Socket::INET->new(LocalAddr => $ADDRESS[1], LocalPort => $port,
+            Listen => 1);
     }
     die "no free port on both loopback addresses\n";
 }
@@ -53,8 +58,8 @@ sub _free_port ($self) {
 # The guard is the parent of tgtd and holds a pipe whose other end only we have: when we are
 # gone, by whatever death, it reads the end and kills tgtd, which ignores SIGTERM.
 sub _spawn ($self) {
-    pipe my $guard_read, my $life or die "pipe: $!\n";
-    pipe my $pid_read, my $pid_write or die "pipe: $!\n";
+    pipe my $guard_read, my $life      or die "pipe: $!\n";
+    pipe my $pid_read,   my $pid_write or die "pipe: $!\n";
     my $guard = fork // die "fork: $!\n";
     if (!$guard) {
         close $life;
@@ -71,7 +76,7 @@ sub _spawn ($self) {
 }
 
 sub _guard ($self, $life, $pid_write) {
-    local $0 = 'tnsim: guard of tgtd';
+    local $0         = 'tnsim: guard of tgtd';
     local $SIG{INT}  = 'IGNORE';
     local $SIG{TERM} = 'IGNORE';
     local $SIG{HUP}  = 'IGNORE';
@@ -81,8 +86,11 @@ sub _guard ($self, $life, $pid_write) {
         open STDOUT, '>>', "$self->{dir}/tgtd.log";
         open STDERR, '>&', \*STDOUT;
         local $ENV{TGT_IPC_SOCKET} = $self->{socket_base};
-        my $portals = join ',', map {"portal=$_"} $self->portals;
-        { no warnings 'exec'; exec { 'tgtd' } 'tgtd', '--foreground', '--control-port', 1, '--iscsi', $portals }
+        my $portals = join ',', map { "portal=$_" } $self->portals;
+        {
+            no warnings 'exec';
+            exec {'tgtd'} 'tgtd', '--foreground', '--control-port', 1, '--iscsi', $portals
+        }
         TNSim::Model::TgtWire::leave(127);
     }
     syswrite $pid_write, "$child\n";
@@ -101,12 +109,13 @@ sub _guard ($self, $life, $pid_write) {
 }
 
 sub _wait_ready ($self) {
-    my $wire = $self->{wire} = TNSim::Model::TgtWire->new($self->{socket_base} . '.1');
+    my $wire     = $self->{wire} = TNSim::Model::TgtWire->new($self->{socket_base} . '.1');
     my $deadline = time + 5;
     while (time < $deadline) {
         return 0 unless $self->{pid} && kill 0, $self->{guard};
         return 0 if waitpid($self->{guard}, 1) == $self->{guard};
         my $shown = eval { $wire->show_portals };
+
         # Portals come before the control socket answers: those missing then never come.
         return @ADDRESS == grep { index($shown, "$_:$self->{port}") >= 0 } @ADDRESS
             if defined $shown;
@@ -132,7 +141,7 @@ sub stop ($self) {
 }
 
 sub _unlink_socket ($self) {
-    unlink map {"$self->{socket_base}.1$_"} '', '.lock';
+    unlink map { "$self->{socket_base}.1$_" } '', '.lock';
     return;
 }
 
@@ -158,9 +167,10 @@ sub set_access ($self, $tid, $access) {
     $wire->unbind_initiator($tid, @$_) for @{ $bound->{acl} };
     $wire->unbind_account($tid, @$_)   for @{ $bound->{account} };
     my @names = @{ $access->{initiators} };
-    my @acl   = @names ? map { ['initiator-name', $_] } @names : ['initiator-address', 'ALL'];
+    my @acl = @names ? map { ['initiator-name', $_] } @names : ['initiator-address', 'ALL'];
     $wire->bind_initiator($tid, @$_) for @acl;
     my @account;
+
     for my $user (sort keys %{ $access->{account} }) {
         my ($secret, $direction) = @{ $access->{account}{$user} };
         push @account, [$self->_account($user, $secret), $direction];
@@ -174,7 +184,7 @@ sub set_access ($self, $tid, $access) {
 # tgtd knows one secret for a user, TrueNAS one for each tag: a changed one is made anew.
 sub _account ($self, $user, $secret) {
     my $known = $self->{account}{$user};
-    return $user if defined $known && $known eq $secret;
+    return $user                         if defined $known && $known eq $secret;
     $self->{wire}->delete_account($user) if defined $known;
     $self->{wire}->new_account($user, $secret);
     $self->{account}{$user} = $secret;
@@ -195,11 +205,13 @@ sub add_lun ($self, $tid, $lun, $ds, $extent) {
     return 0 if $lun == 0;
     my $wire = $self->{wire};
     $wire->new_lun($tid, $lun, $self->{backing}->path($ds), $extent->{blocksize});
-    $wire->update_lun($tid, $lun,
-        vendor_id => 'TrueNAS', product_id => $extent->{product_id} // 'iSCSI Disk',
-        product_rev => '0370', scsi_sn => $extent->{serial},
-        scsi_id => $extent->{naa} =~ s/\A0x//r, thin_provisioning => 1,
-        $extent->{ro} ? (readonly => 1) : ());
+    $wire->update_lun(
+        $tid, $lun,
+        vendor_id   => 'TrueNAS', product_id => $extent->{product_id} // 'iSCSI Disk',
+        product_rev => '0370',    scsi_sn    => $extent->{serial},
+        scsi_id     => $extent->{naa} =~ s/\A0x//r, thin_provisioning => 1,
+        $extent->{ro} ? (readonly => 1) : ()
+    );
     return 1;
 }
 
@@ -220,8 +232,8 @@ sub sessions ($self, $tid = undef) {
     my ($iqn, $id, $nexus);
     for my $line (split /\n/, $self->{wire}->show_targets) {
         ($id, $iqn, $nexus) = ($1, $2, undef) if $line =~ /\ATarget (\d+): (\S+)/;
-        next if defined $tid && $id != $tid;
-        $nexus = $1 if $line =~ /\A\s+Initiator: (\S+)/;
+        next                                  if defined $tid && $id != $tid;
+        $nexus = $1                           if $line =~ /\A\s+Initiator: (\S+)/;
         push @all, { initiator => $nexus, iqn => $iqn, addr => $1 }
             if defined $nexus && $line =~ /\A\s+IP Address: (\S+)/;
         $nexus = undef if $line =~ /\A\s+LUN information/;

@@ -10,8 +10,8 @@ use POSIX ();
 # tgtadm.h: mode, op, driver name, lengths and ids, then the parameters as text.
 
 my %MODE = (system => 0, target => 1, lun => 2, portal => 3, connection => 6, account => 7);
-my %OP   = (new => 0, delete => 1, show => 2, bind => 3, unbind => 4, update => 5);
-my $HEADER = 'L L a64 L l Q q L L L L L L';
+my %OP   = (new    => 0, delete => 1, show => 2, bind  => 3, unbind     => 4, update  => 5);
+my $HEADER       = 'L L a64 L l Q q L L L L L L';
 my $HEADER_BYTES = 120;
 
 sub new ($class, $path) { return bless { path => $path }, $class }
@@ -37,9 +37,11 @@ sub request ($self, $mode, $op, %arg) {
     my $params = defined $arg{params} ? "$arg{params}\0" : '';
     my $socket = IO::Socket::UNIX->new(Peer => $self->{path})
         or die "tgtd does not answer on its socket: $!\n";
-    my $header = pack $HEADER, $MODE{$mode}, $OP{$op}, 'iscsi', $HEADER_BYTES + length $params,
+    my $header = pack $HEADER, $MODE{$mode}, $OP{$op}, 'iscsi',
+        $HEADER_BYTES + length $params,
         $arg{tid} // -1, 0, $arg{lun} // -1, 0, 0, 0, $arg{outgoing} ? 1 : 0, 0,
         $arg{force} ? 1 : 0;
+
     # Two writes, as tgtadm does: tgtd reads the header first.
     syswrite $socket, $header;
     syswrite $socket, $params if length $params;
@@ -62,14 +64,17 @@ sub delete_target ($self, $tid) {
 }
 
 sub new_lun ($self, $tid, $lun, $path, $blocksize) {
-    return $self->request('lun', 'new', tid => $tid, lun => $lun,
-        params => "path=$path,blocksize=$blocksize");
+    return $self->request(
+        'lun', 'new', tid => $tid, lun => $lun,
+        params => "path=$path,blocksize=$blocksize"
+    );
 }
 
 sub update_lun ($self, $tid, $lun, @pair) {
     my @text;
     while (my ($key, $value) = splice @pair, 0, 2) { push @text, "$key=$value" }
-    return $self->request('lun', 'update', tid => $tid, lun => $lun, params => join(',', @text));
+    return $self->request('lun', 'update', tid => $tid, lun => $lun,
+        params => join(',', @text));
 }
 
 sub delete_lun ($self, $tid, $lun) {
@@ -81,7 +86,8 @@ sub bind_initiator ($self, $tid, $kind, $who) {
 }
 
 sub unbind_initiator ($self, $tid, $kind, $who) {
-    return $self->request('target', 'unbind', tid => $tid, params => "$kind=$who", may_fail => 1);
+    return $self->request('target', 'unbind', tid => $tid, params => "$kind=$who",
+        may_fail => 1);
 }
 
 sub new_account ($self, $user, $secret) {
@@ -94,13 +100,17 @@ sub delete_account ($self, $user) {
 }
 
 sub bind_account ($self, $tid, $user, $direction) {
-    return $self->request('account', 'bind', tid => $tid, outgoing => $direction eq 'out',
-        params => "user=$user");
+    return $self->request(
+        'account', 'bind', tid => $tid, outgoing => $direction eq 'out',
+        params => "user=$user"
+    );
 }
 
 sub unbind_account ($self, $tid, $user, $direction) {
-    return $self->request('account', 'unbind', tid => $tid, outgoing => $direction eq 'out',
-        params => "user=$user", may_fail => 1);
+    return $self->request(
+        'account', 'unbind', tid => $tid, outgoing => $direction eq 'out',
+        params => "user=$user", may_fail => 1
+    );
 }
 
 1;

@@ -2,7 +2,7 @@
 # The whole fake NAS in one object: ZFS, iSCSI, services, and what tests may do to it.
 package TNSim::Model::World;
 use v5.36;
-use parent qw(TNSim::Model::Commands);
+use parent     qw(TNSim::Model::Commands);
 use File::Path qw(make_path);
 use TNSim::Model::Backing;
 use TNSim::Model::ISCSI;
@@ -21,8 +21,8 @@ my @SERVICE = qw(cifs ftp iscsitarget nfs nvmet snmp ssh ups);
 sub new ($class, %arg) {
     my $release = ref $arg{release} ? $arg{release} : TNSim::Releases->new($arg{release});
     my $self    = bless {
-        release => $release, quirks => $arg{quirks} // {}, dir => $arg{state_dir},
-        listen => $arg{listen},
+        release    => $release, quirks => $arg{quirks} // {}, dir => $arg{state_dir},
+        listen     => $arg{listen},
         want_iscsi => $arg{iscsi} ? 1 : 0, boot => time,
     }, $class;
     make_path($self->{dir}, { mode => 0700 }) if defined $self->{dir};
@@ -31,27 +31,32 @@ sub new ($class, %arg) {
     return $self;
 }
 
-sub release ($self) { return $self->{release} }
-sub zfs ($self)     { return $self->{zfs} }
-sub iscsi ($self)   { return $self->{iscsi} }
-sub store ($self)   { return $self->{store} }
-sub rows ($self)    { return $self->{rows} }
-sub snapshot_rows ($self) { return $self->{snapshot_rows} }
-sub is_at_least ($self, $name) { return $self->{release}->at_least($name) }
+sub release       ($self)        { return $self->{release} }
+sub zfs           ($self)        { return $self->{zfs} }
+sub iscsi         ($self)        { return $self->{iscsi} }
+sub store         ($self)        { return $self->{store} }
+sub rows          ($self)        { return $self->{rows} }
+sub snapshot_rows ($self)        { return $self->{snapshot_rows} }
+sub is_at_least   ($self, $name) { return $self->{release}->at_least($name) }
 
 # A switch that is set, or what this release does by itself.
 sub quirk ($self, $name) {
     return $self->{quirks}{$name} ? 1 : 0 if defined $self->{quirks}{$name};
-    my $range = TNSim::Model::Quirks::table()->{$name} or die "no quirk is called '$name'\n";
+    my $range = TNSim::Model::Quirks::table()->{$name}
+        or die "no quirk is called '$name'\n";
     return @$range && $self->{release}->between(@$range) ? 1 : 0;
 }
 
 sub _populate ($self) {
     $self->_assemble;
     $self->{zfs}->populate;
-    $self->{store}->put('service', $SERVICE[$_], {
-        id => $_ + 1, service => $SERVICE[$_], enable => 0, running => 0,
-    }) for 0 .. $#SERVICE;
+    $self->{store}->put(
+        'service',
+        $SERVICE[$_],
+        {
+            id => $_ + 1, service => $SERVICE[$_], enable => 0, running => 0,
+        }
+    ) for 0 .. $#SERVICE;
     my $hex = join '', map { sprintf '%x', int rand 16 } 1 .. 64;
     $self->{store}->put('system', 'host_id', $hex);
     $self->_start_iscsi;
@@ -64,13 +69,14 @@ sub _assemble ($self) {
     my $files = $self->{want_iscsi} && defined $self->{dir};
     $self->{backing} = TNSim::Model::Backing->new("$self->{dir}/data") if $files;
     $self->{zfs}     = TNSim::Model::ZFS->new(
-        store => $self->{store}, backing => $self->{backing},
-        quirk => sub ($name) { return $self->quirk($name) },
+        store   => $self->{store}, backing => $self->{backing},
+        quirk   => sub ($name) { return $self->quirk($name) },
         is_open => sub ($name) { return $self->{iscsi}->luns_of($name) ? 1 : 0 },
     );
-    $self->{rows}          = TNSim::Model::ZFS::Rows->new($self->{zfs});
-    $self->{snapshot_rows} = TNSim::Model::ZFS::SnapshotRows->new($self->{zfs}, $self->{rows});
-    $self->{iscsi}         = TNSim::Model::ISCSI->new(
+    $self->{rows} = TNSim::Model::ZFS::Rows->new($self->{zfs});
+    $self->{snapshot_rows} =
+        TNSim::Model::ZFS::SnapshotRows->new($self->{zfs}, $self->{rows});
+    $self->{iscsi} = TNSim::Model::ISCSI->new(
         store => $self->{store}, zfs => $self->{zfs}, world => $self, tgt => $self->{tgt},
     );
     return;
@@ -81,7 +87,7 @@ sub _start_iscsi ($self) {
     if ($self->{want_iscsi} && !$self->{tgt}) {
         my $port = $self->{iscsi}->global->{listen_port};
         $self->{tgt} = TNSim::Model::Tgt->start(
-            dir => $self->{dir}, backing => $self->{backing},
+            dir  => $self->{dir}, backing => $self->{backing},
             port => $port == 3260 ? undef : $port,
         );
         $self->{iscsi}{tgt} = $self->{tgt};
@@ -134,8 +140,8 @@ sub knob ($self, $name) { return $self->{store}->table('knob')->{$name} }
 sub take_knob ($self, $name) {
     my $value = $self->knob($name) or return 0;
     return $value unless !ref $value && $value =~ /\A[0-9]+\z/;
-    if   ($value > 1) { $self->{store}->put('knob', $name, $value - 1) }
-    else              { $self->{store}->remove('knob', $name) }
+    if ($value > 1) { $self->{store}->put('knob', $name, $value - 1) }
+    else            { $self->{store}->remove('knob', $name) }
     return $value;
 }
 

@@ -19,7 +19,7 @@ my $GIB = 1 << 30;
 
 sub new ($class, %arg) {
     my $self = bless {
-        store => $arg{store}, backing => $arg{backing}, quirk => $arg{quirk},
+        store   => $arg{store}, backing => $arg{backing}, quirk => $arg{quirk},
         is_open => $arg{is_open},
     }, $class;
     $self->reindex;
@@ -28,7 +28,7 @@ sub new ($class, %arg) {
 
 sub reindex ($self) {
     $self->{$_} = $self->{store}->table($_) for qw(pool dataset snapshot);
-    $self->{$_} = {} for qw(child by_dataset clone space);
+    $self->{$_} = {}                        for qw(child by_dataset clone space);
     for my $name (keys %{ $self->{dataset} }) {
         my $parent = $self->parent_of($name);
         $self->{child}{$parent}{$name} = 1 if defined $parent;
@@ -52,13 +52,19 @@ sub populate ($self) {
 }
 
 sub add_pool ($self, $name, $size, %more) {
-    $self->{store}->put('pool', $name, {
-        id   => $self->{store}->next_id('pool'),
-        guid => $self->new_guid,
-        name => $name, size => $size, status => 'ONLINE', exported => 0, draid => 0, %more,
-    });
-    $self->add_dataset($name, type => 'FILESYSTEM',
-        props => { compression => 'lz4' }, ref => 98304);
+    $self->{store}->put(
+        'pool', $name,
+        {
+            id   => $self->{store}->next_id('pool'),
+            guid => $self->new_guid,
+            name => $name, size => $size, status => 'ONLINE', exported => 0, draid => 0,
+            %more,
+        }
+    );
+    $self->add_dataset(
+        $name, type => 'FILESYSTEM',
+        props => { compression => 'lz4' }, ref => 98304
+    );
     return;
 }
 
@@ -75,8 +81,8 @@ sub next_txg ($self) {
 }
 
 sub parent_of ($self, $name) { return $name =~ m{\A(.+)/[^/]+\z}s ? $1 : undef }
-sub pool_of ($self, $name)   { return $name =~ m{\A([^/@]+)} ? $1 : undef }
-sub pool ($self, $name)      { return $self->{pool}{ $name } }
+sub pool_of   ($self, $name) { return $name =~ m{\A([^/@]+)}      ? $1 : undef }
+sub pool      ($self, $name) { return $self->{pool}{$name} }
 
 # A dataset as everybody sees it: none when its pool is exported.
 sub find ($self, $name) {
@@ -142,14 +148,14 @@ sub has_device ($self, $name) {
 # Puts a dataset into the tables; no rule is asked.
 sub add_dataset ($self, $name, %field) {
     my $ds = {
-        name => $name, guid => $self->new_guid, txg => $self->next_txg, creation => time,
-        props => {}, user => {}, ref => 57344, written => 0, %field,
+        name  => $name, guid => $self->new_guid, txg => $self->next_txg, creation => time,
+        props => {},    user => {}, ref => 57344, written => 0, %field,
     };
     $self->{store}->put('dataset', $name, $ds);
     $self->{property_changes}++ if $ds->{type} eq 'FILESYSTEM';
     my $parent = $self->parent_of($name);
     $self->{child}{$parent}{$name} = 1 if defined $parent;
-    $self->{encrypted}++ if $ds->{encryption};
+    $self->{encrypted}++                       if $ds->{encryption};
     $self->{clone}{ $ds->{origin} }{$name} = 1 if defined $ds->{origin};
     $self->recount($name);
     return $ds;

@@ -17,8 +17,10 @@ sub update ($call) {
     my $ds    = $world->zfs->find($id)
         // die TNSim::Error->validation(['id', "$id does not exist", 'ENOENT']);
     my @bad = (_field_errors($ds, $data), _volume_errors($world, $ds, $data));
-    push @bad, ['pool_dataset_update.user_properties_update',
-        'Should not be specified when "user_properties" are explicitly specified']
+    push @bad, [
+        'pool_dataset_update.user_properties_update',
+        'Should not be specified when "user_properties" are explicitly specified'
+        ]
         if $data->{user_properties} && $data->{user_properties_update};
     die TNSim::Error->validation(@bad) if @bad;
     my $resize = defined $data->{volsize} && $data->{volsize} != $ds->{volsize};
@@ -37,8 +39,10 @@ sub _run ($world, $code) {
 }
 
 sub _field_errors ($ds, $data) {
-    my @wrong = $ds->{type} eq 'VOLUME'
-        ? qw(aclmode acltype atime quota refquota recordsize) : qw(volsize force_size);
+    my @wrong =
+        $ds->{type} eq 'VOLUME'
+        ? qw(aclmode acltype atime quota refquota recordsize)
+        : qw(volsize force_size);
     return map { ["pool_dataset_update.$_", "This field is not valid for $ds->{type}"] }
         grep { $data->{$_} } @wrong;
 }
@@ -52,8 +56,10 @@ sub _volume_errors ($world, $ds, $data) {
     push @bad, [$at, 'You cannot shrink a zvol from GUI, this may lead to data loss.']
         if $size < $ds->{volsize};
     my $room = $zfs->available($zfs->parent_of($ds->{name})) + $zfs->used($ds->{name});
-    push @bad, [$at,
-        'It is not recommended to use more than 80% of your available space for VOLUME']
+    push @bad, [
+        $at,
+        'It is not recommended to use more than 80% of your available space for VOLUME'
+        ]
         if !$data->{force_size} && $size > $room * 0.8;
     push @bad, [$at, 'Volume size should be a multiple of volume block size']
         if $size % $ds->{volblocksize};
@@ -71,8 +77,10 @@ sub _apply ($world, $ds, $data, $resize) {
     }
     for my $own (grep { defined $data->{$_} } @OWN) {
         my $value = $data->{$own};
-        $zfs->set_user_property($name, TNSim::Model::ZFS::Rows::own_key($own),
-            $value eq 'INHERIT' ? undef : "$value");
+        $zfs->set_user_property(
+            $name, TNSim::Model::ZFS::Rows::own_key($own),
+            $value eq 'INHERIT' ? undef : "$value"
+        );
     }
     _user_properties($world, $ds, $data);
     return;
@@ -83,14 +91,18 @@ sub _user_properties ($world, $ds, $data) {
     my $zfs = $world->zfs;
     if (my $all = $data->{user_properties}) {
         my %keep = map { $_->{key} => 1 } @$all;
-        for my $key (grep { !$keep{$_} && !/\Aorg\.(?:freenas|truenas):/ } keys %{ $ds->{user} }) {
+        for my $key (grep { !$keep{$_} && !/\Aorg\.(?:freenas|truenas):/ }
+            keys %{ $ds->{user} })
+        {
             $zfs->set_user_property($ds->{name}, $key, undef);
         }
         $zfs->set_user_property($ds->{name}, $_->{key}, $_->{value}) for @$all;
     }
     for my $item (@{ $data->{user_properties_update} // [] }) {
-        $zfs->set_user_property($ds->{name}, $item->{key},
-            $item->{remove} ? undef : $item->{value});
+        $zfs->set_user_property(
+            $ds->{name}, $item->{key},
+            $item->{remove} ? undef : $item->{value}
+        );
     }
     return;
 }

@@ -3,7 +3,7 @@
 package TNSim::Methods::ISCSI::Auth;
 use v5.36;
 use TNSim::Error;
-use TNSim::Model::Crud qw(readers found);
+use TNSim::Model::Crud    qw(readers found);
 use TNSim::Model::Handler qw(methods_of);
 
 my $CLASS = 'iSCSITargetAuthCredential';
@@ -19,8 +19,8 @@ sub methods {
 
 sub _row ($call, $row) {
     my %shown = (
-        id => $row->{id} + 0, tag => $row->{tag} + 0, user => $row->{user},
-        secret => $row->{secret}, peeruser => $row->{peeruser},
+        id         => $row->{id} + 0, tag      => $row->{tag} + 0, user => $row->{user},
+        secret     => $row->{secret}, peeruser => $row->{peeruser},
         peersecret => $row->{peersecret},
     );
     $shown{discovery_auth} = $row->{discovery_auth} // 'NONE'
@@ -47,12 +47,18 @@ sub _check ($call, $schema, $row) {
     $complain->('peersecret', 'The peer secret cannot be the same as user secret.')
         if $secret ne '' && $secret eq $row->{secret};
     if (($row->{discovery_auth} // 'NONE') eq 'CHAP_MUTUAL') {
-        my @others = grep { ($_->{discovery_auth} // '') eq 'CHAP_MUTUAL'
-                && $_->{id} != ($row->{id} // 0) } $call->world->iscsi->rows('auth');
-        $complain->('discovery_auth',
-            'Cannot specify CHAP_MUTUAL as only one such entry is permitted.') if @others;
-        $complain->('discovery_auth',
-            'Cannot specify CHAP_MUTUAL if peer_user has not been defined.') if $peer eq '';
+        my @others = grep {
+            ($_->{discovery_auth} // '') eq 'CHAP_MUTUAL'
+                && $_->{id} != ($row->{id} // 0)
+        } $call->world->iscsi->rows('auth');
+        $complain->(
+            'discovery_auth',
+            'Cannot specify CHAP_MUTUAL as only one such entry is permitted.'
+        ) if @others;
+        $complain->(
+            'discovery_auth',
+            'Cannot specify CHAP_MUTUAL if peer_user has not been defined.'
+        ) if $peer eq '';
     }
     die TNSim::Error->validation(@bad) if @bad;
     return;
@@ -62,8 +68,10 @@ my @FIELD = qw(tag user secret peeruser peersecret discovery_auth);
 
 sub create ($call) {
     my $data = $call->args->[0];
-    my %row  = (peeruser => '', peersecret => '', discovery_auth => 'NONE',
-        map { $_ => $data->{$_} } grep { defined $data->{$_} } @FIELD);
+    my %row  = (
+        peeruser => '', peersecret => '', discovery_auth => 'NONE',
+        map { $_ => $data->{$_} } grep { defined $data->{$_} } @FIELD
+    );
     _check($call, 'create', \%row);
     my $row = $call->world->iscsi->insert('auth', \%row);
     $call->world->iscsi->reload;
@@ -87,10 +95,14 @@ sub delete ($call) {
     my $row   = found($call, 'auth', $CLASS, $id);
     my $alone = 1 == grep { $_->{tag} == $row->{tag} } $iscsi->rows('auth');
     my @users = grep {
-        grep { defined $_->{auth} && $_->{auth} == $row->{tag} } @{ $_->{groups} }
+        grep { defined $_->{auth} && $_->{auth} == $row->{tag} }
+            @{ $_->{groups} }
     } $iscsi->rows('target');
-    die TNSim::Error->call('EFAULT', "Authorized access of $row->{tag} is being used by the "
-        . 'following target(s): ' . join(', ', map { $_->{name} } @users)) if $alone && @users;
+    die TNSim::Error->call('EFAULT',
+              "Authorized access of $row->{tag} is being used by the "
+            . 'following target(s): '
+            . join(', ', map { $_->{name} } @users))
+        if $alone && @users;
     $iscsi->remove('auth', $id);
     $iscsi->reload;
     return JSON::PP::true();

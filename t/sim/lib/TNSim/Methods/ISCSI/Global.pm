@@ -25,7 +25,7 @@ sub config ($call) {
         %$row{qw(id basename isns_servers pool_avail_threshold listen_port)},
         alua => bool($row->{alua}),
     );
-    $shown{iser} = bool(0) if $world->is_at_least('25.04');
+    $shown{iser}                   = bool(0)    if $world->is_at_least('25.04');
     @shown{qw(direct_config mode)} = (undef, 0) if $world->is_at_least('26');
     return \%shown;
 }
@@ -33,14 +33,23 @@ sub config ($call) {
 sub update ($call) {
     my $data  = $call->args->[0] // {};
     my $world = $call->world;
-    die TNSim::Error->validation(['iscsiglobal_update.iser',
-        'This platform cannot support iSER or is missing an RDMA capable NIC.']) if $data->{iser};
+    die TNSim::Error->validation(
+        [
+            'iscsiglobal_update.iser',
+            'This platform cannot support iSER or is missing an RDMA capable NIC.'
+        ]
+    ) if $data->{iser};
     my ($server) = @{ $data->{isns_servers} // [] };
-    die TNSim::Error->validation(['iscsiglobal_update.isns_servers',
-        "Server \"$server\" could not be contacted."]) if defined $server;
+    die TNSim::Error->validation(
+        [
+            'iscsiglobal_update.isns_servers',
+            "Server \"$server\" could not be contacted."
+        ]
+    ) if defined $server;
     my %change = map { $_ => $data->{$_} }
         grep { exists $data->{$_} } qw(basename listen_port pool_avail_threshold);
     $change{alua} = $data->{alua} ? 1 : 0 if exists $data->{alua};
+
     # The real target keeps the port that it listens on.
     delete $change{listen_port} if $world->iscsi_portals->@*;
     $world->iscsi->update('global', 1, \%change);
@@ -52,12 +61,12 @@ sub _session ($world, $session) {
     my ($alias) = $session->{iqn} =~ /:([^:]+)\z/;
     return {
         $world->is_at_least('25.04') ? (max_xmit_data_segment_length => 262144) : (),
-        initiator => $session->{initiator}, initiator_addr => $session->{addr},
+        initiator       => $session->{initiator}, initiator_addr => $session->{addr},
         initiator_alias => undef, target => $session->{iqn}, target_alias => $alias // '',
-        header_digest => undef, data_digest => undef, max_data_segment_length => undef,
+        header_digest   => undef, data_digest => undef, max_data_segment_length => undef,
         max_receive_data_segment_length => 262144,
         max_burst_length => 1048576, first_burst_length => 65536, immediate_data => bool(1),
-        iser => bool(0), offload => bool(0),
+        iser             => bool(0), offload            => bool(0),
     };
 }
 

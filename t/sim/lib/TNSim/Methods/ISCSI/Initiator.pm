@@ -2,7 +2,7 @@
 # iscsi.initiator.*: groups of initiator names; an empty list admits everyone.
 package TNSim::Methods::ISCSI::Initiator;
 use v5.36;
-use TNSim::Model::Crud qw(readers found);
+use TNSim::Model::Crud    qw(readers found);
 use TNSim::Model::Handler qw(methods_of);
 
 my $CLASS = 'iSCSITargetAuthorizedInitiator';
@@ -18,7 +18,7 @@ sub methods {
 
 sub _row ($call, $row) {
     return {
-        id => $row->{id} + 0, comment => $row->{comment},
+        id         => $row->{id} + 0, comment => $row->{comment},
         initiators => [@{ $row->{initiators} }],
     };
 }
@@ -26,9 +26,13 @@ sub _row ($call, $row) {
 sub create ($call) {
     my $data  = $call->args->[0] // {};
     my $iscsi = $call->world->iscsi;
-    my $row   = $iscsi->insert('initiator', {
-        comment => $data->{comment} // '', initiators => [@{ $data->{initiators} // [] }],
-    });
+    my $row   = $iscsi->insert(
+        'initiator',
+        {
+            comment    => $data->{comment} // '',
+            initiators => [@{ $data->{initiators} // [] }],
+        }
+    );
     $iscsi->reload;
     return _row($call, $row);
 }
@@ -37,7 +41,8 @@ sub update ($call) {
     my ($id, $data) = @{ $call->args };
     my $iscsi = $call->world->iscsi;
     my $row   = found($call, 'initiator', $CLASS, $id);
-    my %change = map { $_ => $data->{$_} } grep { exists $data->{$_} } qw(comment initiators);
+    my %change =
+        map { $_ => $data->{$_} } grep { exists $data->{$_} } qw(comment initiators);
     $iscsi->update('initiator', $id, \%change);
     $iscsi->reload;
     return _row($call, $row);
@@ -51,7 +56,9 @@ sub delete ($call) {
     $iscsi->remove('initiator', $id);
     for my $target ($iscsi->rows('target')) {
         my @groups = map {
-            defined $_->{initiator} && $_->{initiator} == $id ? { %$_, initiator => undef } : $_
+            defined $_->{initiator} && $_->{initiator} == $id
+                ? { %$_, initiator => undef }
+                : $_
         } @{ $target->{groups} };
         $iscsi->update('target', $target->{id}, { groups => \@groups });
     }

@@ -3,17 +3,20 @@
 package TNSim::Methods::ISCSI::Mapping;
 use v5.36;
 use TNSim::Error;
-use TNSim::Model::Crud qw(readers found);
+use TNSim::Model::Crud    qw(readers found);
 use TNSim::Model::Handler qw(methods_of);
 
-my $CLASS = 'iSCSITargetToExtent';
+my $CLASS       = 'iSCSITargetToExtent';
 my $FOREIGN_KEY = '(sqlite3.IntegrityError) FOREIGN KEY constraint failed';
 
 sub methods {
     my %all = (
-        readers('mapping', $CLASS, \&_row,
-            extent => 'mapping_extent', target => 'mapping_target'),
-        create => { code => \&create }, update => { code => \&update },
+        readers(
+            'mapping', $CLASS, \&_row,
+            extent => 'mapping_extent', target => 'mapping_target'
+        ),
+        create => { code => \&create },
+        update => { code => \&update },
         delete => { code => \&delete },
     );
     return methods_of(map { ("iscsi.targetextent.$_" => $all{$_}) } keys %all);
@@ -33,7 +36,8 @@ sub _check ($call, $schema, $row) {
     push @bad, ["$at.lunid", 'LUN ID must be a positive integer and lower than 16382']
         if $row->{lunid} < 0 || $row->{lunid} > 16382;
     push @bad, ["$at.lunid", 'LUN ID is already being used for this target.']
-        if $iscsi->lun_taken($row->{target}, $row->{lunid}) && !$world->take_knob('race_lun')
+        if $iscsi->lun_taken($row->{target}, $row->{lunid})
+        && !$world->take_knob('race_lun')
         && !grep { $_->{id} == $own && $_->{lunid} == $row->{lunid} }
         $iscsi->rows_by('mapping_target', $row->{target});
     push @bad, ["$at.extent", 'Extent is already in use.']
@@ -48,7 +52,8 @@ sub _check_references ($world, $at, $row) {
         next if $world->iscsi->row($field, $row->{$field});
         die TNSim::Error->bare('IntegrityError', $FOREIGN_KEY)
             if $world->quirk('unknown_id_is_database_text');
-        die TNSim::Error->validation(["$at.$field", "$field $row->{$field} does not exist"]);
+        die TNSim::Error->validation(
+            ["$at.$field", "$field $row->{$field} does not exist"]);
     }
     return;
 }
@@ -56,7 +61,8 @@ sub _check_references ($world, $at, $row) {
 sub _reload ($call) {
     my $world = $call->world;
     $world->iscsi->sync;
-    die TNSim::Error->call('ESERVICESTARTFAILURE', 'The iscsitarget service failed to start')
+    die TNSim::Error->call('ESERVICESTARTFAILURE',
+        'The iscsitarget service failed to start')
         if $world->service('iscsitarget')->{running} && $world->take_knob('reload_fails');
     return;
 }
@@ -66,7 +72,7 @@ sub create ($call) {
     my $iscsi = $call->world->iscsi;
     my %row   = (
         target => $data->{target} + 0, extent => $data->{extent} + 0,
-        lunid => $data->{lunid} // $iscsi->lowest_free_lun($data->{target}),
+        lunid  => $data->{lunid} // $iscsi->lowest_free_lun($data->{target}),
     );
     _check($call, 'create', \%row);
     my $row = $iscsi->insert('mapping', \%row);
@@ -79,8 +85,8 @@ sub update ($call) {
     my ($id, $data) = @{ $call->args };
     my $iscsi = $call->world->iscsi;
     my $row   = found($call, 'mapping', $CLASS, $id);
-    my %new   = (%$row, map { $_ => $data->{$_} + 0 } grep { defined $data->{$_} }
-            qw(target extent lunid));
+    my %new   = (%$row,
+        map { $_ => $data->{$_} + 0 } grep { defined $data->{$_} } qw(target extent lunid));
     _check($call, 'update', \%new);
     $iscsi->touched(mapping => $row);
     $iscsi->touched(mapping => $iscsi->update('mapping', $id, \%new));
@@ -93,8 +99,11 @@ sub delete ($call) {
     my $iscsi  = $call->world->iscsi;
     my $row    = found($call, 'mapping', $CLASS, $id);
     my $target = $iscsi->row('target', $row->{target});
-    die TNSim::Error->call('EFAULT', 'Associated target ' . $iscsi->iqn($target) . ' is in use.')
-        if $target && !$force && $call->world->quirk('in_use_per_target')
+    die TNSim::Error->call('EFAULT',
+        'Associated target ' . $iscsi->iqn($target) . ' is in use.')
+        if $target
+        && !$force
+        && $call->world->quirk('in_use_per_target')
         && $iscsi->target_in_use($target);
     $iscsi->remove_mapping($id);
     _reload($call);

@@ -3,7 +3,7 @@
 package TNSim::Methods::ISCSI::Portal;
 use v5.36;
 use TNSim::Error;
-use TNSim::Model::Crud qw(readers found);
+use TNSim::Model::Crud    qw(readers found);
 use TNSim::Model::Handler qw(methods_of);
 
 my $CLASS = 'ISCSIPortal';
@@ -11,8 +11,9 @@ my $CLASS = 'ISCSIPortal';
 sub methods {
     my %all = (
         readers('portal', $CLASS, \&_row),
-        create => { code => \&create }, update => { code => \&update },
-        delete => { code => \&delete }, listen_ip_choices => { code => \&listen_ip_choices },
+        create            => { code => \&create }, update => { code => \&update },
+        delete            => { code => \&delete },
+        listen_ip_choices => { code => \&listen_ip_choices },
     );
     return methods_of(map { ("iscsi.portal.$_" => $all{$_}) } keys %all);
 }
@@ -21,11 +22,11 @@ sub _row ($call, $row) {
     my $world = $call->world;
     my $port  = $world->iscsi->global->{listen_port} + 0;
     my %shown = (
-        id => $row->{id} + 0, tag => $row->{tag} + 0, comment => $row->{comment},
+        id     => $row->{id} + 0, tag => $row->{tag} + 0, comment => $row->{comment},
         listen => [map { { ip => $_, port => $port } } @{ $row->{listen} }],
     );
-    @shown{qw(discovery_authmethod discovery_authgroup)}
-        = ($row->{discovery_authmethod} // 'NONE', $row->{discovery_authgroup})
+    @shown{qw(discovery_authmethod discovery_authgroup)} =
+        ($row->{discovery_authmethod} // 'NONE', $row->{discovery_authgroup})
         unless $world->is_at_least('25.04');
     return \%shown;
 }
@@ -38,7 +39,8 @@ sub _listen ($call, $schema, $data, $own = undef) {
     my $iscsi = $call->world->iscsi;
     my @ips   = map { $_->{ip} } @{ $data->{listen} };
     my $at    = "iscsiportal_$schema.listen";
-    die TNSim::Error->validation([$at, 'At least one listen entry is required.']) unless @ips;
+    die TNSim::Error->validation([$at, 'At least one listen entry is required.'])
+        unless @ips;
     my %known = %{ listen_ip_choices($call) };
     my %used;
     for my $row ($iscsi->rows('portal')) {
@@ -46,7 +48,8 @@ sub _listen ($call, $schema, $data, $own = undef) {
         $used{$_} = 1 for @{ $row->{listen} };
     }
     my @bad = map { [$at, "'$_' IP is already in use."] } grep { $used{$_} } @ips;
-    push @bad, map { [$at, "IP $_ not configured on this system."] } grep { !$known{$_} } @ips;
+    push @bad,
+        map { [$at, "IP $_ not configured on this system."] } grep { !$known{$_} } @ips;
     die TNSim::Error->validation(@bad) if @bad;
     return \@ips;
 }
@@ -55,11 +58,14 @@ sub create ($call) {
     my $data  = $call->args->[0];
     my $iscsi = $call->world->iscsi;
     my $ips   = _listen($call, 'create', $data);
-    my $row   = $iscsi->insert('portal', {
-        comment => $data->{comment} // '', listen => $ips,
-        discovery_authmethod => $data->{discovery_authmethod} // 'NONE',
-        discovery_authgroup  => $data->{discovery_authgroup},
-    });
+    my $row   = $iscsi->insert(
+        'portal',
+        {
+            comment              => $data->{comment} // '', listen => $ips,
+            discovery_authmethod => $data->{discovery_authmethod} // 'NONE',
+            discovery_authgroup  => $data->{discovery_authgroup},
+        }
+    );
     $iscsi->update('portal', $row->{id}, { tag => $row->{id} });
     $iscsi->reload;
     return _row($call, $row);
@@ -69,8 +75,8 @@ sub update ($call) {
     my ($id, $data) = @{ $call->args };
     my $iscsi  = $call->world->iscsi;
     my $row    = found($call, 'portal', $CLASS, $id);
-    my %change = map { $_ => $data->{$_} } grep { exists $data->{$_} }
-        qw(comment discovery_authmethod discovery_authgroup);
+    my %change = map { $_ => $data->{$_} }
+        grep { exists $data->{$_} } qw(comment discovery_authmethod discovery_authgroup);
     $change{listen} = _listen($call, 'update', $data, $id) if $data->{listen};
     $iscsi->update('portal', $id, \%change);
     $iscsi->reload;

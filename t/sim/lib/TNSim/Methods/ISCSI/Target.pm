@@ -3,18 +3,19 @@
 package TNSim::Methods::ISCSI::Target;
 use v5.36;
 use TNSim::Error;
-use TNSim::Model::Crud qw(readers found);
+use TNSim::Model::Crud    qw(readers found);
 use TNSim::Model::Handler qw(methods_of);
 
 my $CLASS = 'iSCSITarget';
-my $BAD_NAME = 'Only lowercase alphanumeric characters plus dot (.), dash (-), and colon (:) '
+my $BAD_NAME =
+      'Only lowercase alphanumeric characters plus dot (.), dash (-), and colon (:) '
     . 'are allowed.';
 
 sub methods {
     my %all = (
         readers('target', $CLASS, \&_row, name => 'target_name'),
-        create => { code => \&create }, update => { code => \&update },
-        delete => { code => \&delete },
+        create        => { code => \&create }, update => { code => \&update },
+        delete        => { code => \&delete },
         validate_name => { code => \&validate_name, from => '23.10' },
     );
     return methods_of(map { ("iscsi.target.$_" => $all{$_}) } keys %all);
@@ -23,17 +24,24 @@ sub methods {
 sub _row ($call, $row) {
     my $world = $call->world;
     my %shown = (
-        id => $row->{id} + 0, name => $row->{name}, alias => $row->{alias},
-        mode => $row->{mode} // 'ISCSI', auth_networks => [@{ $row->{auth_networks} // [] }],
-        groups => [map { {%$_} } @{ $row->{groups} }],
+        id            => $row->{id} + 0, name => $row->{name}, alias => $row->{alias},
+        mode          => $row->{mode} // 'ISCSI',
+        auth_networks => [@{ $row->{auth_networks} // [] }],
+        groups        => [
+            map {
+                { %$_ }
+            } @{ $row->{groups} }
+        ],
     );
-    $shown{rel_tgt_id} = ($row->{rel_tgt_id} // $row->{id}) + 0 if $world->is_at_least('23.10');
+    $shown{rel_tgt_id} = ($row->{rel_tgt_id} // $row->{id}) + 0
+        if $world->is_at_least('23.10');
     $shown{iscsi_parameters} = $row->{iscsi_parameters} if $world->is_at_least('25.04');
     return \%shown;
 }
 
 sub _same_name ($world) {
-    return $world->is_at_least('23.10') ? 'Target with this name already exists'
+    return $world->is_at_least('23.10')
+        ? 'Target with this name already exists'
         : 'Target name already exists';
 }
 
@@ -53,7 +61,7 @@ sub validate_name ($call) {
 sub _alias_errors ($world, $at, $alias, $own) {
     return unless defined $alias;
     my @bad;
-    push @bad, ["$at.alias", 'target is a reserved word'] if lc $alias eq 'target';
+    push @bad, ["$at.alias", 'target is a reserved word']     if lc $alias eq 'target';
     push @bad, ["$at.alias", 'Double quotes are not allowed'] if $alias =~ /"/;
     push @bad, ["$at.alias", 'Alias already exists']
         if grep { defined $_->{alias} && $_->{alias} eq $alias && $_->{id} != ($own // 0) }
@@ -65,7 +73,8 @@ sub _auth_errors ($iscsi, $at, $group) {
     my $method = $group->{authmethod} // 'NONE';
     my $tag    = $group->{auth};
     if (!defined $tag) {
-        return $method eq 'NONE' ? ()
+        return $method eq 'NONE'
+            ? ()
             : ["$at.auth", 'Authentication group is required for CHAP and CHAP Mutual'];
     }
     my @auth = grep { $_->{tag} == $tag } $iscsi->rows('auth');
@@ -82,10 +91,13 @@ sub _group_errors ($iscsi, $at, $groups) {
         my $here  = "$at.groups.$i";
         push @bad, ["$here.portal", "$group->{portal} Portal not found in database"]
             unless $iscsi->row('portal', $group->{portal});
-        push @bad, ["$here.portal", "Portal $group->{portal} cannot be duplicated on a target"]
+        push @bad,
+            ["$here.portal", "Portal $group->{portal} cannot be duplicated on a target"]
             if $seen{ $group->{portal} }++;
-        push @bad, ["$here.initiator", "$group->{initiator} Initiator not found in database"]
-            if defined $group->{initiator} && !$iscsi->row('initiator', $group->{initiator});
+        push @bad,
+            ["$here.initiator", "$group->{initiator} Initiator not found in database"]
+            if defined $group->{initiator}
+            && !$iscsi->row('initiator', $group->{initiator});
         push @bad, _auth_errors($iscsi, $here, $group);
     }
     return @bad;
@@ -93,10 +105,13 @@ sub _group_errors ($iscsi, $at, $groups) {
 
 sub _network_errors ($at, $networks) {
     return map {
-        ["$at.auth_networks.$_",
-            "Auth network \"$networks->[$_]\" is not a valid IPv4 or IPv6 network"]
-    } grep { $networks->[$_] !~ m{\A(?:\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}|[0-9A-Fa-f:]+/\d{1,3})\z} }
-        0 .. $#$networks;
+        [
+            "$at.auth_networks.$_",
+            "Auth network \"$networks->[$_]\" is not a valid IPv4 or IPv6 network"
+        ]
+    } grep {
+        $networks->[$_] !~ m{\A(?:\d{1,3}(?:\.\d{1,3}){3}/\d{1,2}|[0-9A-Fa-f:]+/\d{1,3})\z}
+    } 0 .. $#$networks;
 }
 
 sub _check ($call, $schema, $data, $own = undef) {
@@ -111,16 +126,20 @@ sub _check ($call, $schema, $data, $own = undef) {
     push @bad, ["$at.mode", 'Fibre Channel not enabled']
         if ($data->{mode} // 'ISCSI') ne 'ISCSI' && $world->is_at_least('25.04');
     push @bad, _group_errors($world->iscsi, $at, $data->{groups} // []);
-    push @bad, _network_errors($at, $data->{auth_networks} // []);
+    push @bad, _network_errors($at, $data->{auth_networks}       // []);
     die TNSim::Error->validation(@bad) if @bad;
     return;
 }
 
 sub _groups ($groups) {
-    return [map { {
-        portal => $_->{portal} + 0, initiator => $_->{initiator},
-        authmethod => $_->{authmethod} // 'NONE', auth => $_->{auth},
-    } } @$groups];
+    return [
+        map {
+            {
+                portal     => $_->{portal} + 0,           initiator => $_->{initiator},
+                authmethod => $_->{authmethod} // 'NONE', auth      => $_->{auth},
+            }
+        } @$groups
+    ];
 }
 
 sub create ($call) {
@@ -130,12 +149,16 @@ sub create ($call) {
     my %taken = map { $_->{rel_tgt_id} => 1 } $iscsi->rows('target');
     my $free  = 1;
     $free++ while $taken{$free};
-    my $row = $iscsi->insert('target', {
-        name => $data->{name}, alias => $data->{alias}, mode => $data->{mode} // 'ISCSI',
-        groups => _groups($data->{groups} // []), rel_tgt_id => $free,
-        auth_networks => $data->{auth_networks} // [],
-        iscsi_parameters => $data->{iscsi_parameters},
-    });
+    my $row = $iscsi->insert(
+        'target',
+        {
+            name             => $data->{name}, alias => $data->{alias},
+            mode             => $data->{mode} // 'ISCSI',
+            groups           => _groups($data->{groups} // []), rel_tgt_id => $free,
+            auth_networks    => $data->{auth_networks} // [],
+            iscsi_parameters => $data->{iscsi_parameters},
+        }
+    );
     $iscsi->reload;
     return _row($call, $row);
 }
@@ -145,8 +168,8 @@ sub update ($call) {
     my $iscsi = $call->world->iscsi;
     my $row   = found($call, 'target', $CLASS, $id);
     _check($call, 'update', $data, $id);
-    my %change = map { $_ => $data->{$_} } grep { exists $data->{$_} }
-        qw(name alias mode auth_networks iscsi_parameters);
+    my %change = map { $_ => $data->{$_} }
+        grep { exists $data->{$_} } qw(name alias mode auth_networks iscsi_parameters);
     $change{groups} = _groups($data->{groups}) if $data->{groups};
     $iscsi->update('target', $id, \%change);
     $iscsi->reload;

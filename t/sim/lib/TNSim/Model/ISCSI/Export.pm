@@ -13,13 +13,14 @@ sub _access ($self, $target) {
     my @groups = @{ $target->{groups} // [] } or return undef;
     my (%name, %account, $everyone);
     for my $group (@groups) {
-        my $row  = defined $group->{initiator} ? $self->{initiator}{ $group->{initiator} } : undef;
+        my $row =
+            defined $group->{initiator} ? $self->{initiator}{ $group->{initiator} } : undef;
         my @list = $row ? @{ $row->{initiators} } : ();
         $everyone = 1 unless @list;
         $name{$_} = 1 for @list;
         next if ($group->{authmethod} // 'NONE') eq 'NONE' || !defined $group->{auth};
         for my $auth (grep { $_->{tag} == $group->{auth} } $self->rows('auth')) {
-            $account{ $auth->{user} } = [$auth->{secret}, 'in'];
+            $account{ $auth->{user} }     = [$auth->{secret},     'in'];
             $account{ $auth->{peeruser} } = [$auth->{peersecret}, 'out']
                 if $group->{authmethod} eq 'CHAP_MUTUAL' && ($auth->{peeruser} // '') ne '';
         }
@@ -29,7 +30,8 @@ sub _access ($self, $target) {
 
 sub _access_key ($access) {
     return join '|', @{ $access->{initiators} },
-        map { "$_=" . join ',', @{ $access->{account}{$_} } } sort keys %{ $access->{account} };
+        map { "$_=" . join ',', @{ $access->{account}{$_} } }
+        sort keys %{ $access->{account} };
 }
 
 # What a LUN of this mapping would be, or undef when it cannot be shown.
@@ -41,22 +43,26 @@ sub _lun_of ($self, $mapping) {
     return undef unless $ds;
     return {
         extent => $extent->{id}, size => $ds->{volsize}, guid => $ds->{guid},
-        key => join('|', @$extent{qw(id naa serial blocksize)}, $ds->{guid}, $extent->{ro} ? 1 : 0,
-            $extent->{product_id} // ''),
+        key    => join(
+            '|', @$extent{qw(id naa serial blocksize)}, $ds->{guid}, $extent->{ro} ? 1 : 0,
+            $extent->{product_id} // ''
+        ),
     };
 }
 
 # Brings one mapping onto the wire; part of a reload.
 sub _export_mapping ($self, $mapping) {
     my $target = $self->{target}{ $mapping->{target} } or return;
-    my $shown  = $self->_export_target($target) or return;
+    my $shown  = $self->_export_target($target)        or return;
     return if $shown->{lun}{ $mapping->{lunid} };
     my $lun = $self->_lun_of($mapping) or return;
     if ($self->{tgt}) {
         my $ds = $self->{zfs}->find($self->zvol_of($self->{extent}{ $lun->{extent} }));
         return if $ds->{virtual};
-        $self->{tgt}->add_lun($target->{id}, $mapping->{lunid}, $ds,
-            $self->{extent}{ $lun->{extent} }) or return;
+        $self->{tgt}->add_lun(
+            $target->{id}, $mapping->{lunid}, $ds,
+            $self->{extent}{ $lun->{extent} }
+        ) or return;
     }
     $shown->{lun}{ $mapping->{lunid} } = $lun;
     return;
@@ -72,7 +78,8 @@ sub _export_target ($self, $target) {
     }
     if (!$shown) {
         $self->{tgt}->add_target($target->{id}, $iqn) if $self->{tgt};
-        $shown = $self->{exported}{ $target->{id} } = { iqn => $iqn, lun => {}, access => '' };
+        $shown = $self->{exported}{ $target->{id} } =
+            { iqn => $iqn, lun => {}, access => '' };
     }
     my $key = _access_key($access);
     if ($shown->{access} ne $key || !$shown->{access_set}) {
@@ -84,7 +91,7 @@ sub _export_target ($self, $target) {
 
 sub _unexport_lun ($self, $target, $lunid) {
     my $shown = $self->{exported}{$target} or return;
-    delete $shown->{lun}{$lunid} or return;
+    delete $shown->{lun}{$lunid}           or return;
     $self->{tgt}->remove_lun($target, $lunid) if $self->{tgt};
     return;
 }
@@ -118,8 +125,10 @@ sub sync ($self) {
     return $self->_reload_all if $self->{stale};
     for my $item (@$touched) {
         my ($table, $row) = @$item;
-        if ($table eq 'target') { $self->unexport_target($row) unless $self->{target}{ $row->{id} } }
-        else                    { $self->_sync_mapping($row) }
+        if ($table eq 'target') {
+            $self->unexport_target($row) unless $self->{target}{ $row->{id} };
+        }
+        else { $self->_sync_mapping($row) }
     }
     return;
 }
@@ -136,10 +145,13 @@ sub _sync_mapping ($self, $row) {
             unless $wanted && $wanted->{key} eq $lun->{key};
     }
     $self->_export_mapping($now) if $now;
+
     # The loser of a race for this number takes its place now.
-    $self->_export_mapping($_) for grep { $_->{lunid} == $row->{lunid} }
+    $self->_export_mapping($_)
+        for grep { $_->{lunid} == $row->{lunid} }
         !$same && $self->lun_taken($target, $row->{lunid})
-        ? $self->rows_by('mapping_target', $target) : ();
+        ? $self->rows_by('mapping_target', $target)
+        : ();
     return;
 }
 
@@ -154,7 +166,7 @@ sub reload ($self) {
 sub _reload_all ($self) {
     $self->{stale} = 0;
     $self->_drop_what_is_gone;
-    $self->_export_target($_) for $self->rows('target');
+    $self->_export_target($_)  for $self->rows('target');
     $self->_export_mapping($_) for $self->rows('mapping');
     return;
 }
@@ -173,7 +185,8 @@ sub _drop_what_is_gone ($self) {
         }
         my $shown = $self->{exported}{$id}{lun};
         for my $lunid (keys %$shown) {
-            $self->_unexport_lun($id, $lunid) unless $wanted{$lunid}{ $shown->{$lunid}{key} };
+            $self->_unexport_lun($id, $lunid)
+                unless $wanted{$lunid}{ $shown->{$lunid}{key} };
         }
     }
     return;
@@ -189,7 +202,8 @@ sub luns_of ($self, $zvol) {
     my @found;
     for my $extent ($self->rows_by('extent_disk', "zvol/$zvol")) {
         for my $mapping ($self->rows_by('mapping_extent', $extent->{id})) {
-            my $lun = ($self->{exported}{ $mapping->{target} } // next)->{lun}{ $mapping->{lunid} };
+            my $lun = ($self->{exported}{ $mapping->{target} } // next)
+                ->{lun}{ $mapping->{lunid} };
             push @found, [$mapping->{target}, $mapping->{lunid}, $lun]
                 if $lun && $lun->{extent} == $extent->{id};
         }
@@ -218,7 +232,7 @@ sub exported_luns ($self) {
             my $lun    = $shown->{lun}{$lunid};
             my $extent = $self->{extent}{ $lun->{extent} } // {};
             push @all, {
-                iqn => $shown->{iqn}, lun => $lunid + 0, size => $lun->{size} + 0,
+                iqn => $shown->{iqn},  lun    => $lunid + 0, size => $lun->{size} + 0,
                 naa => $extent->{naa}, serial => $extent->{serial},
             };
         }

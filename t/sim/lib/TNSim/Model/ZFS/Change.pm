@@ -8,7 +8,8 @@ sub _refuse (@arg) { return TNSim::Model::Refusal->throw(@arg) }
 
 # The rules for any new name: free, in a known pool, below a filesystem.
 sub check_new ($self, $name) {
-    $self->{dataset}{$name} and _refuse('EEXIST', "cannot create '$name': dataset already exists");
+    $self->{dataset}{$name}
+        and _refuse('EEXIST', "cannot create '$name': dataset already exists");
     my $parent = $self->parent_of($name);
     my $above  = defined $parent ? $self->find($parent) : undef;
     $above or _refuse('ENOENT', "cannot create '$name': parent does not exist");
@@ -24,14 +25,16 @@ sub create ($self, $name, %arg) {
     $self->check_new($name);
     my $sparse = delete $arg{sparse};
     if ($arg{type} eq 'VOLUME') {
-        $arg{volblocksize} //= 16384;
+        $arg{volblocksize}   //= 16384;
         $arg{refreservation} //= $self->full_reservation(@arg{qw(volsize volblocksize)})
             unless $sparse;
     }
     else { $arg{ref} //= 98304 }
     my $parent = $self->parent_of($name);
-    my $need   = ($arg{refreservation} // 0) > ($arg{reservation} // 0)
-        ? $arg{refreservation} : $arg{reservation} // 0;
+    my $need =
+        ($arg{refreservation} // 0) > ($arg{reservation} // 0)
+        ? $arg{refreservation}
+        : $arg{reservation} // 0;
     $need = 57344 if $need < 57344;
     $self->need_room($parent, $need, "cannot create '$name': out of space");
     my $ds = $self->add_dataset($name, %arg);
@@ -50,8 +53,10 @@ sub set_volsize ($self, $name, $volsize) {
     my $full = $self->volume_reservation(@$ds{qw(volsize volblocksize)});
     if (($ds->{refreservation} // 0) == $full) {
         my $new = $self->volume_reservation($volsize, $ds->{volblocksize});
-        $self->need_room($name, $new - $full,
-            "cannot set property for '$name': size is greater than available space");
+        $self->need_room(
+            $name, $new - $full,
+            "cannot set property for '$name': size is greater than available space"
+        );
         $ds->{refreservation} = $new;
     }
     $ds->{volsize} = $volsize;
@@ -65,15 +70,20 @@ sub set_limit ($self, $name, $limit, $bytes) {
     my $ds = $self->find($name);
     $bytes ||= 0;
     my $held = $limit eq 'refquota' ? $ds->{ref} : $self->used($name);
-    _refuse('ENOSPC', "cannot set property for '$name': "
-        . 'size is less than current used or reserved space')
+    _refuse('ENOSPC',
+              "cannot set property for '$name': "
+            . 'size is less than current used or reserved space')
         if $limit =~ /quota/ && $bytes && $bytes < $held;
-    _refuse('EINVAL', "cannot set property for '$name': '$limit' is greater than current volume size")
-        if $limit eq 'refreservation' && $ds->{type} eq 'VOLUME'
+    _refuse('EINVAL',
+        "cannot set property for '$name': '$limit' is greater than current volume size")
+        if $limit eq 'refreservation'
+        && $ds->{type} eq 'VOLUME'
         && $bytes > $self->volume_reservation(@$ds{qw(volsize volblocksize)});
     my $more = $limit =~ /quota/ ? 0 : $bytes - ($ds->{$limit} // 0);
-    $self->need_room($name, $more,
-        "cannot set property for '$name': size is greater than available space");
+    $self->need_room(
+        $name, $more,
+        "cannot set property for '$name': size is greater than available space"
+    );
     $ds->{$limit} = $bytes;
     $self->changed($name);
     return;
@@ -83,8 +93,8 @@ sub set_limit ($self, $name, $limit, $bytes) {
 sub set_property ($self, $name, $property, $value) {
     my $ds = $self->find($name);
     $self->{property_changes}++ if $self->{child}{$name};
-    if (!defined $value || $value eq 'INHERIT') { delete $ds->{props}{$property} }
-    else                                        { $ds->{props}{$property} = $value }
+    if   (!defined $value || $value eq 'INHERIT') { delete $ds->{props}{$property} }
+    else                                          { $ds->{props}{$property} = $value }
     $self->changed($name);
     return;
 }
@@ -106,15 +116,20 @@ sub destroy ($self, $name, %how) {
     my @snaps = $self->snapshots_of($name);
     if (!$how{recursive} && (@below || @snaps)) {
         my $errname = @below ? 'ENOTEMPTY' : 'EFAULT';
-        _refuse($errname, "cannot destroy '$name': $kind has children\n"
-            . "use '-r' to destroy the following datasets:\n" . join("\n", @below, @snaps),
-            children => scalar @below);
+        _refuse(
+                  $errname, "cannot destroy '$name': $kind has children\n"
+                . "use '-r' to destroy the following datasets:\n"
+                . join("\n", @below, @snaps),
+            children => scalar @below
+        );
     }
     my %inside = map { $_ => 1 } $self->subtree($name);
     my @all    = $self->dependents($name);
     my @clones = grep { !$inside{$_} } @all;
-    _refuse('EBUSY', "cannot destroy '$name': $kind has dependent clones\n"
-        . "use '-R' to destroy the following datasets:\n" . join("\n", @clones))
+    _refuse('EBUSY',
+              "cannot destroy '$name': $kind has dependent clones\n"
+            . "use '-R' to destroy the following datasets:\n"
+            . join("\n", @clones))
         if @clones && !$how{clones};
     $self->_check_idle($_, $how{release}) for @all;
     $self->_destroy_one($_) for @all;
@@ -141,7 +156,8 @@ sub _destroy_one ($self, $name) {
 
 # The dataset and all below it under a new name; snapshots and clones follow.
 sub rename ($self, $old, $new) {
-    my $ds = $self->find($old) or _refuse('ENOENT', "cannot open '$old': dataset does not exist");
+    my $ds = $self->find($old)
+        or _refuse('ENOENT', "cannot open '$old': dataset does not exist");
     $self->{dataset}{$new}
         and _refuse('EEXIST', "cannot rename '$old': dataset already exists");
     my $parent = $self->parent_of($new);
@@ -150,10 +166,12 @@ sub rename ($self, $old, $new) {
     $self->pool_of($old) eq $self->pool_of($new)
         or _refuse('EXDEV', "cannot rename '$old': datasets must be within same pool");
     index("$new/", "$old/") == 0
-        and _refuse('EINVAL', "cannot rename '$old': New dataset name cannot be a descendant of "
+        and _refuse('EINVAL',
+              "cannot rename '$old': New dataset name cannot be a descendant of "
             . 'current dataset name');
     $self->{property_changes}++;
     my @tree = $self->subtree($old);
+
     for my $from (@tree) {
         $self->_rename_one($from, $new . substr $from, length $old);
     }
@@ -161,7 +179,7 @@ sub rename ($self, $old, $new) {
 }
 
 sub _rename_one ($self, $old, $new) {
-    my $ds = $self->{store}->remove('dataset', $old);
+    my $ds         = $self->{store}->remove('dataset', $old);
     my $was_parent = $self->parent_of($old);
     delete $self->{child}{$was_parent}{$old} if defined $was_parent;
     delete $self->{child}{$old};
@@ -169,6 +187,7 @@ sub _rename_one ($self, $old, $new) {
     $ds->{name} = $new;
     $self->{store}->put('dataset', $new, $ds);
     $self->{child}{ $self->parent_of($new) }{$new} = 1;
+
     if (defined $ds->{origin}) {
         delete $self->{clone}{ $ds->{origin} }{$old};
         $self->{clone}{ $ds->{origin} }{$new} = 1;

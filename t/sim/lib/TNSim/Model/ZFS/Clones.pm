@@ -17,12 +17,12 @@ sub clone ($self, $snapshot, $name, %arg) {
     my $from  = $self->{dataset}{ $snap->{dataset} };
     my $clone = $self->add_dataset(
         $name,
-        type   => $from->{type}, origin => $snapshot,
-        ref    => $snap->{ref}, shared => $snap->{ref},
-        props  => { %{ $arg{props} // {} } }, user => { %{ $arg{user} // {} } },
+        type  => $from->{type},              origin => $snapshot,
+        ref   => $snap->{ref},               shared => $snap->{ref},
+        props => { %{ $arg{props} // {} } }, user   => { %{ $arg{user} // {} } },
         $from->{type} eq 'VOLUME'
-            ? (volsize => $snap->{volsize}, volblocksize => $from->{volblocksize})
-            : (),
+        ? (volsize => $snap->{volsize}, volblocksize => $from->{volblocksize})
+        : (),
     );
     $self->{backing}->clone($snap, $clone) if $self->{backing} && $from->{type} eq 'VOLUME';
     return $clone;
@@ -38,8 +38,10 @@ sub promote ($self, $name) {
     my @move   = grep { $self->{snapshot}{$_}{txg} <= $snap->{txg} }
         $self->snapshots_of($parent->{name});
     my ($clash) = grep { $self->{snapshot}{ $name . s/\A[^@]+//r } } @move;
-    _refuse('EEXIST', "cannot promote '$name': snapshot name '$clash' from origin \n"
-        . 'conflicts with a snapshot name in the target') if defined $clash;
+    _refuse('EEXIST',
+              "cannot promote '$name': snapshot name '$clash' from origin \n"
+            . 'conflicts with a snapshot name in the target')
+        if defined $clash;
     my $moved = "$name" . ($origin =~ s/\A[^@]+//r);
     $self->move_snapshot($_, $name . s/\A[^@]+//r) for @move;
     $self->_swap_origin($clone, $parent, $moved);

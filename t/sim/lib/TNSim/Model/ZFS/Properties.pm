@@ -44,7 +44,7 @@ sub native_value ($self, $ds, $property) {
 # All user properties with where they come from: { key => [value, source, from] }.
 sub user_values ($self, $ds) {
     my %value = map { $_ => [$ds->{user}{$_}, 'LOCAL', undef] } keys %{ $ds->{user} };
-    my $at = $ds->{name};
+    my $at    = $ds->{name};
     while (defined($at = $self->parent_of($at))) {
         my $above = $self->{dataset}{$at}{user};
         $value{$_} //= [$above->{$_}, 'INHERITED', $at] for keys %$above;

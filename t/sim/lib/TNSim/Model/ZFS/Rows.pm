@@ -2,7 +2,7 @@
 # pool.dataset rows: the property objects in the words of each release.
 package TNSim::Model::ZFS::Rows;
 use v5.36;
-use POSIX ();
+use POSIX                 ();
 use TNSim::Model::Handler qw(bool);
 
 # User properties of the middleware's own that a row shows under another name.
@@ -14,15 +14,17 @@ my %OWN = (
     'org.freenas:refquota_warning'  => 'refquota_warning',
     'org.freenas:refquota_critical' => 'refquota_critical',
 );
-my %OWN_KEY = reverse %OWN;
+my %OWN_KEY     = reverse %OWN;
 my %BY_ZFS_NAME = (
-    dedup => 'deduplication', special_small_blocks => 'special_small_block_size',
-    encryption => 'encryption_algorithm', keyformat => 'key_format', compress => 'compression',
+    dedup      => 'deduplication', special_small_blocks => 'special_small_block_size',
+    encryption => 'encryption_algorithm', keyformat     => 'key_format',
+    compress   => 'compression',
 );
 
 sub own_key ($name) { return $OWN_KEY{$name} }
 
-my @SWITCH = qw(value_text_iec origin_upper_case inherited_shown_local comments_in_user_properties
+my @SWITCH =
+    qw(value_text_iec origin_upper_case inherited_shown_local comments_in_user_properties
     crypto_only_when_asked);
 
 sub new ($class, $zfs) {
@@ -33,9 +35,9 @@ sub new ($class, $zfs) {
 
 # Before each call: the switches as they stand now, and no more kept entries than are of use.
 sub look ($self) {
-    my %on = map { $_ => $self->{zfs}->is_on($_) } @SWITCH;
+    my %on      = map  { $_ => $self->{zfs}->is_on($_) } @SWITCH;
     my $changed = grep { $on{$_} != ($self->{on}{$_} // 2) } @SWITCH;
-    $self->{on} = \%on;
+    $self->{on}    = \%on;
     $self->{entry} = {} if $changed || keys %{ $self->{entry} } > 20_000;
     return;
 }
@@ -47,21 +49,21 @@ sub size_text ($self, $bytes, $iec = $self->{on}{value_text_iec}) {
     my $n     = $bytes;
     while ($n >= 1024 && $power < $#unit) { $n /= 1024; $power++ }
     my $digits = $n == int $n ? 0 : $n < 10 || $iec ? 2 : $n < 100 ? 1 : 0;
-    my $text = sprintf('%.*f', $digits, $n) =~ s{\.0+\z}{}r;
+    my $text   = sprintf('%.*f', $digits, $n) =~ s{\.0+\z}{}r;
     return $text . ($iec ? ' ' : '') . $unit[$power];
 }
 
 sub _entry ($raw, $parsed, $value, $source, $from = undef) {
     return {
-        rawvalue => "$raw", parsed => $parsed, value => $value, source => $source,
+        rawvalue    => "$raw", parsed => $parsed, value => $value, source => $source,
         source_info => $from,
     };
 }
 
 # Equal entries are one entry: ten thousand volumes have few different sizes.
 sub _size ($self, $bytes, $source = 'NONE') {
-    return $self->{entry}{"$source $bytes"}
-        //= _entry($bytes, $bytes + 0, $self->size_text($bytes), $source);
+    return $self->{entry}{"$source $bytes"} //=
+        _entry($bytes, $bytes + 0, $self->size_text($bytes), $source);
 }
 
 sub _limit ($self, $bytes) {
@@ -78,15 +80,15 @@ sub time_text ($time) {
 }
 
 sub _time ($self, $time) {
-    return $self->{entry}{"time $time"}
-        //= _entry($time, { '$date' => $time * 1000 }, time_text($time), 'NONE');
+    return $self->{entry}{"time $time"} //=
+        _entry($time, { '$date' => $time * 1000 }, time_text($time), 'NONE');
 }
 
 sub _native ($self, $ds, $name) {
     my ($raw, $source, $from) = $self->{zfs}->native_value($ds, $name);
     my $parsed = $raw eq 'on' ? bool(1) : $raw eq 'off' ? bool(0) : $raw;
-    $parsed = $raw if $name eq 'deduplication' || $name eq 'compression';
-    $parsed = $raw + 0 if $name eq 'copies' || $name eq 'recordsize';
+    $parsed = $raw     if $name eq 'deduplication' || $name eq 'compression';
+    $parsed = $raw + 0 if $name eq 'copies'        || $name eq 'recordsize';
     my $value = $name eq 'recordsize' ? _block($raw) : uc $raw;
     return _entry($raw, $parsed, $value, $source, $from);
 }
@@ -112,8 +114,8 @@ sub _natives ($self, $ds) {
 
 # name => code that makes the entry, for everything that is not inherited.
 my %COMMON = (
-    available   => sub ($self, $ds) { $self->_size($self->{zfs}->available($ds->{name})) },
-    used        => sub ($self, $ds) { $self->_size($self->{zfs}->used($ds->{name})) },
+    available => sub ($self, $ds) { $self->_size($self->{zfs}->available($ds->{name})) },
+    used      => sub ($self, $ds) { $self->_size($self->{zfs}->used($ds->{name})) },
     usedbychildren => sub ($self, $ds) { $self->_size($self->{zfs}->below($ds->{name})) },
     usedbydataset  => sub ($self, $ds) { $self->_size($self->{zfs}->own_bytes($ds)) },
     usedbyrefreservation =>
@@ -125,20 +127,22 @@ my %COMMON = (
     reservation    => sub ($self, $ds) { $self->_limit($ds->{reservation}) },
     compressratio  => sub ($self, $ds) { _entry('1.00', '1.00', '1.00x', 'NONE') },
     creation       => sub ($self, $ds) { $self->_time($ds->{creation}) },
-    createtxg      => sub ($self, $ds) { _entry($ds->{txg}, "$ds->{txg}", "$ds->{txg}", 'NONE') },
-    guid           => sub ($self, $ds) { _entry($ds->{guid}, "$ds->{guid}", "$ds->{guid}", 'NONE') },
-    origin         => sub ($self, $ds) { $self->_origin($ds) },
-    encryption_algorithm => sub ($self, $ds) { $self->_encryption($ds, 'algorithm', 'off') },
-    key_format           => sub ($self, $ds) { $self->_encryption($ds, 'format',    'none') },
-    pbkdf2iters          => sub ($self, $ds) { _entry(0, 0, '0', 'DEFAULT') },
+    createtxg      =>
+        sub ($self, $ds) { _entry($ds->{txg}, "$ds->{txg}", "$ds->{txg}", 'NONE') },
+    guid => sub ($self, $ds) { _entry($ds->{guid}, "$ds->{guid}", "$ds->{guid}", 'NONE') },
+    origin               => sub ($self, $ds) { $self->_origin($ds) },
+    encryption_algorithm =>
+        sub ($self, $ds) { $self->_encryption($ds, 'algorithm', 'off') },
+    key_format  => sub ($self, $ds) { $self->_encryption($ds, 'format', 'none') },
+    pbkdf2iters => sub ($self, $ds) { _entry(0, 0, '0', 'DEFAULT') },
 );
 my %OF_TYPE = (
     VOLUME => {
-        volsize => sub ($self, $ds) { $self->_size($ds->{volsize}, 'LOCAL') },
+        volsize      => sub ($self, $ds) { $self->_size($ds->{volsize}, 'LOCAL') },
         volblocksize => sub ($self, $ds) {
             my $bytes = $ds->{volblocksize};
-            $self->{entry}{"block $bytes"}
-                //= _entry($bytes, $bytes + 0, _block($bytes), $bytes == 16384 ? 'DEFAULT' : 'LOCAL');
+            $self->{entry}{"block $bytes"} //= _entry($bytes, $bytes + 0, _block($bytes),
+                $bytes == 16384 ? 'DEFAULT' : 'LOCAL');
         },
     },
     FILESYSTEM => {
@@ -146,6 +150,7 @@ my %OF_TYPE = (
         refquota => sub ($self, $ds) { $self->_limit($ds->{refquota}) },
     },
 );
+
 # Made only when asked for by name: the middleware does not list them.
 my %HIDDEN = map { $_ => 1 } qw(referenced createtxg guid);
 
@@ -158,7 +163,8 @@ sub _origin ($self, $ds) {
 sub _encryption ($self, $ds, $field, $none) {
     my $root = $self->{zfs}->encryption_root($ds->{name});
     my $text = !$root ? $none : $field eq 'format' ? 'passphrase' : 'aes-256-gcm';
-    return $self->{entry}{"$field $text"} //= _entry($text, $text, $root ? uc $text : $text, $root ? 'NONE' : 'DEFAULT');
+    return $self->{entry}{"$field $text"} //=
+        _entry($text, $text, $root ? uc $text : $text, $root ? 'NONE' : 'DEFAULT');
 }
 
 sub _user ($self, $ds, $row, $with_user) {
@@ -172,8 +178,8 @@ sub _user ($self, $ds, $row, $with_user) {
         ($source, $from) = ('LOCAL', undef) if $flatten;
         my $entry = _entry($raw, $raw, $raw, $source, $from);
         my $own   = $OWN{$key};
-        if    (!defined $own) { $user{$key} = $entry }
-        elsif ($inside)       { $user{$own} = $entry }
+        if    (!defined $own) { $user{$key}  = $entry }
+        elsif ($inside)       { $user{$own}  = $entry }
         else                  { $row->{$own} = $entry }
     }
     $row->{user_properties} = \%user if $with_user;
@@ -184,8 +190,8 @@ sub _user ($self, $ds, $row, $with_user) {
 sub row ($self, $ds, %want) {
     my $zfs = $self->{zfs};
     $zfs->refresh($ds);
-    my $name   = $ds->{name};
-    my $row    = {
+    my $name = $ds->{name};
+    my $row  = {
         id => $name, name => $name, type => $ds->{type}, pool => $zfs->pool_of($name),
         mountpoint => $ds->{type} eq 'FILESYSTEM' ? "/mnt/$name" : undef,
         children   => [],
@@ -201,7 +207,8 @@ sub row ($self, $ds, %want) {
 # From 25.10 on a list of properties hides these four, unless it names one of encryption's own.
 sub _shows_crypto ($self, $wanted) {
     return 1 if !defined $wanted || !$self->{on}{crypto_only_when_asked};
-    return (grep { /\A(?:encryption|encryptionroot|keyformat|keylocation|keystatus)\z/ } @$wanted) ? 1 : 0;
+    return (grep { /\A(?:encryption|encryptionroot|keyformat|keylocation|keystatus)\z/ }
+            @$wanted) ? 1 : 0;
 }
 
 sub _crypto ($self, $ds, $row) {
@@ -217,7 +224,7 @@ sub _crypto ($self, $ds, $row) {
 sub _properties ($self, $ds, $row, $wanted) {
     my $of_type = $OF_TYPE{ $ds->{type} };
     if (!defined $wanted) {
-        $row->{$_} = $COMMON{$_}->($self, $ds) for grep { !$HIDDEN{$_} } keys %COMMON;
+        $row->{$_} = $COMMON{$_}->($self, $ds)    for grep { !$HIDDEN{$_} } keys %COMMON;
         $row->{$_} = $of_type->{$_}->($self, $ds) for keys %$of_type;
         my $native = $self->_natives($ds);
         @$row{ keys %$native } = values %$native;
@@ -225,7 +232,7 @@ sub _properties ($self, $ds, $row, $wanted) {
     }
     for my $asked (@$wanted) {
         my $name = $BY_ZFS_NAME{$asked} // $asked;
-        my $make = $COMMON{$name} // $of_type->{$name};
+        my $make = $COMMON{$name}       // $of_type->{$name};
         if ($make) { $row->{$name} = $make->($self, $ds); next }
         next unless $self->{zfs}->is_native($name);
         my $native = $self->_natives($ds);
@@ -240,23 +247,27 @@ sub resource_row ($self, $ds, %want) {
     my %all;
     if (defined $want{properties}) {
         my @names = @{ $want{properties} };
-        @names = (keys %COMMON, keys %{ $OF_TYPE{ $ds->{type} } },
-            $zfs->native_properties($ds->{type})) unless @names;
+        @names = (
+            keys %COMMON, keys %{ $OF_TYPE{ $ds->{type} } },
+            $zfs->native_properties($ds->{type})
+        ) unless @names;
         $self->_properties($ds, \%all, \@names);
     }
     for my $entry (values %all) {
         my $parsed = ref $entry->{parsed} ? $entry->{value} : $entry->{parsed};
         $entry = {
-            raw => $entry->{rawvalue}, value => $parsed,
+            raw    => $entry->{rawvalue}, value => $parsed,
             source => { type => $entry->{source}, value => $entry->{source_info} },
         };
     }
     my $user = $zfs->user_values($ds);
     return {
-        name => $ds->{name}, pool => $zfs->pool_of($ds->{name}), type => $ds->{type},
-        guid => $ds->{guid} + 0, createtxg => $ds->{txg} + 0, children => undef,
-        properties => defined $want{properties} ? \%all : {},
-        user_properties => $want{user} ? { map { $_ => $user->{$_}[0] } keys %$user } : undef,
+        name => $ds->{name},     pool => $zfs->pool_of($ds->{name}), type => $ds->{type},
+        guid => $ds->{guid} + 0, createtxg => $ds->{txg} + 0,        children => undef,
+        properties      => defined $want{properties} ? \%all : {},
+        user_properties => $want{user}
+        ? { map { $_ => $user->{$_}[0] } keys %$user }
+        : undef,
     };
 }
 

@@ -13,13 +13,14 @@ sub snapshot ($self, $dataset, $leaf, $user = {}) {
     $self->{snapshot}{$name}
         and _refuse('EEXIST', "cannot create snapshot '$name': dataset already exists");
     $self->refresh($ds);
+
     # The reservation stays whole, so what it covered so far must find room elsewhere.
     my $moved = $ds->{refreservation} ? $self->head_bytes($ds) : 0;
     $self->need_room($dataset, $moved, "cannot create snapshot '$name': out of space");
     my $snap = {
         name => $name, dataset => $dataset, guid => $self->new_guid, txg => $self->next_txg,
-        creation => time, ref => $ds->{ref}, used => 0, volsize => $ds->{volsize},
-        holds => {}, user => {%$user},
+        creation => time, ref  => $ds->{ref}, used => 0, volsize         => $ds->{volsize},
+        holds    => {},   user => {%$user},
     };
     $self->{backing}->snapshot($ds, $snap) if $self->{backing} && $ds->{type} eq 'VOLUME';
     $self->{store}->put('snapshot', $name, $snap);
@@ -35,14 +36,15 @@ sub remove_snapshot ($self, $name) {
     my $list = $self->{by_dataset}{ $snap->{dataset} };
     @$list = grep { $_ ne $name } @$list;
     delete $self->{by_dataset}{ $snap->{dataset} } unless @$list;
-    $self->{backing}->drop($snap) if $self->{backing};
+    $self->{backing}->drop($snap)    if $self->{backing};
     $self->recount($snap->{dataset}) if $self->{dataset}{ $snap->{dataset} };
     return $snap;
 }
 
 sub destroy_snapshot ($self, $name, %how) {
     my $snap = $self->find_snapshot($name)
-        or _refuse('ENOENT', "could not find any snapshots to destroy; check snapshot names.");
+        or
+        _refuse('ENOENT', "could not find any snapshots to destroy; check snapshot names.");
     my @clones = $self->clones_of($name);
     my $held   = %{ $snap->{holds} };
     if ($how{defer} && (@clones || $held)) {
@@ -51,13 +53,14 @@ sub destroy_snapshot ($self, $name, %how) {
         return;
     }
     _refuse('EBUSY', "cannot destroy '$name': snapshot has dependent clones") if @clones;
-    _refuse('EBUSY', "cannot destroy snapshot $name: dataset is busy") if $held;
+    _refuse('EBUSY', "cannot destroy snapshot $name: dataset is busy")        if $held;
     $self->remove_snapshot($name);
     return;
 }
 
 sub newer_snapshots ($self, $snap) {
-    return grep { $self->{snapshot}{$_}{txg} > $snap->{txg} }
+    return
+        grep { $self->{snapshot}{$_}{txg} > $snap->{txg} }
         $self->snapshots_of($snap->{dataset});
 }
 
@@ -68,17 +71,21 @@ sub rollback ($self, $name, %how) {
         or _refuse('ENOENT', "cannot open '$name': dataset does not exist");
     my $ds    = $self->{dataset}{ $snap->{dataset} };
     my @newer = $self->newer_snapshots($snap);
-    _refuse('EEXIST', "cannot rollback to '$name': more recent snapshots or bookmarks exist\n"
-        . "use '-r' to force deletion of the following snapshots and bookmarks:\n"
-        . join("\n", @newer), newer => \@newer)
-        if @newer && !$how{recursive} && !$how{clones};
+    _refuse(
+        'EEXIST', "cannot rollback to '$name': more recent snapshots or bookmarks exist\n"
+            . "use '-r' to force deletion of the following snapshots and bookmarks:\n"
+            . join("\n", @newer), newer => \@newer
+    ) if @newer && !$how{recursive} && !$how{clones};
     my @clones = map { $self->clones_of($_) } @newer;
-    _refuse('EEXIST', "cannot rollback to '$name': clones of previous snapshots exist\n"
-        . "use '-R' to force deletion of the following clones and dependents:\n"
-        . join("\n", @clones)) if @clones && !$how{clones} && !$self->is_on('rollback_keeps_only_clones');
+    _refuse('EEXIST',
+              "cannot rollback to '$name': clones of previous snapshots exist\n"
+            . "use '-R' to force deletion of the following clones and dependents:\n"
+            . join("\n", @clones))
+        if @clones && !$how{clones} && !$self->is_on('rollback_keeps_only_clones');
     _refuse('EBUSY', "cannot rollback '$ds->{name}': dataset is busy") if $ds->{busy};
     my @left = $self->_destroy_newer(\@newer, $how{clones});
-    _refuse('EBUSY', "cannot destroy '$left[0]': dataset is busy", newer => \@left) if @left;
+    _refuse('EBUSY', "cannot destroy '$left[0]': dataset is busy", newer => \@left)
+        if @left;
     return $self->_restore($ds, $snap);
 }
 
@@ -89,7 +96,9 @@ sub _destroy_newer ($self, $newer, $with_clones) {
         if ($with_clones) {
             $self->destroy($_, recursive => 1, clones => 1) for $self->clones_of($name);
         }
-        if (%{ $self->{snapshot}{$name}{holds} } || $self->clones_of($name)) { unshift @left, $name }
+        if (%{ $self->{snapshot}{$name}{holds} } || $self->clones_of($name)) {
+            unshift @left, $name;
+        }
         else { $self->remove_snapshot($name) }
     }
     return @left;
@@ -109,7 +118,8 @@ sub rename_snapshot ($self, $old, $new) {
     my $snap = $self->find_snapshot($old)
         or _refuse('ENOENT', "cannot open '$old': dataset does not exist");
     $self->{snapshot}{$new}
-        and _refuse('EEXIST', "cannot rename '$old': a snapshot with that name already exists");
+        and
+        _refuse('EEXIST', "cannot rename '$old': a snapshot with that name already exists");
     $self->move_snapshot($old, $new);
     return;
 }
@@ -143,7 +153,8 @@ sub hold ($self, $name, $tag) {
     my $snap = $self->find_snapshot($name)
         or _refuse('ENOENT', "cannot hold snapshot '$name': dataset does not exist");
     $snap->{holds}{$tag}
-        and _refuse('EEXIST', "cannot hold snapshot '$name': tag already exists on this dataset");
+        and _refuse('EEXIST',
+        "cannot hold snapshot '$name': tag already exists on this dataset");
     $snap->{holds}{$tag} = time;
     $self->{store}->touch('snapshot', $name);
     return;
@@ -152,7 +163,8 @@ sub hold ($self, $name, $tag) {
 # Without a tag all of them go, as the middleware asks for it.
 sub release ($self, $name, $tag = undef) {
     my $snap = $self->find_snapshot($name)
-        or _refuse('ENOENT', "cannot release hold from snapshot '$name': dataset does not exist");
+        or _refuse('ENOENT',
+        "cannot release hold from snapshot '$name': dataset does not exist");
     my @tags = defined $tag ? ($tag) : keys %{ $snap->{holds} };
     delete @{ $snap->{holds} }{@tags};
     $self->{store}->touch('snapshot', $name);

@@ -32,7 +32,7 @@ sub snapshot_bytes ($self, $name) {
     return sum0(map { $self->{snapshot}{$_}{used} } @$snaps);
 }
 
-sub used ($self, $name)  { return $self->{space}{$name}{used} }
+sub used  ($self, $name) { return $self->{space}{$name}{used} }
 sub below ($self, $name) { return $self->{space}{$name}{below} }
 
 # After any change to a dataset: its own sums, then those of everything above it.
@@ -40,8 +40,11 @@ sub recount ($self, $name) {
     while (defined $name) {
         my $ds    = $self->{dataset}{$name} or last;
         my $space = $self->{space}{$name} //= { below => 0, used => 0, charge => 0 };
-        my $used  = $self->own_bytes($ds) + $self->snapshot_bytes($name)
-            + $self->refreservation_left($ds) + $space->{below};
+        my $used =
+              $self->own_bytes($ds)
+            + $self->snapshot_bytes($name)
+            + $self->refreservation_left($ds)
+            + $space->{below};
         my $charge = max($used, $ds->{reservation} // 0);
         my $change = $charge - $space->{charge};
         @$space{qw(used charge)} = ($used, $charge);
@@ -66,12 +69,16 @@ sub uncount ($self, $name) {
 
 sub recount_all ($self) {
     $self->{space} = {};
-    my @deepest_first = sort { ($b =~ tr{/}{}) <=> ($a =~ tr{/}{}) } keys %{ $self->{dataset} };
+    my @deepest_first =
+        sort { ($b =~ tr{/}{}) <=> ($a =~ tr{/}{}) } keys %{ $self->{dataset} };
     for my $name (@deepest_first) {
         my $ds    = $self->{dataset}{$name};
         my $space = $self->{space}{$name} //= { below => 0 };
-        $space->{used} = $self->own_bytes($ds) + $self->snapshot_bytes($name)
-            + $self->refreservation_left($ds) + $space->{below};
+        $space->{used} =
+              $self->own_bytes($ds)
+            + $self->snapshot_bytes($name)
+            + $self->refreservation_left($ds)
+            + $space->{below};
         $space->{charge} = max($space->{used}, $ds->{reservation} // 0);
         my $parent = $self->parent_of($name);
         ($self->{space}{$parent} //= { below => 0 })->{below} += $space->{charge}
@@ -87,7 +94,7 @@ sub room ($self, $name) {
     my $used   = $self->used($name);
     my $room   = defined $parent ? $self->room($parent) : $self->pool_usable($name) - $used;
     $room += max(0, ($ds->{reservation} // 0) - $used) if defined $parent;
-    $room = min($room, $ds->{quota} - $used) if $ds->{quota};
+    $room = min($room, $ds->{quota} - $used)           if $ds->{quota};
     return max(0, $room);
 }
 
