@@ -79,7 +79,8 @@ for my $release (releases()) {
         ? "Cannot rollback: more recent snapshots or bookmarks exist. Please pass `recursive: true` to "
             . "delete the following snapshots and bookmarks recursively:\n  $A\@s2"
         : "[EFAULT] Failed to rollback snapshot: cannot rollback to '$A\@s1': "
-            . "more recent snapshots or bookmarks exist\nuse '-r' to force deletion of the following snapshots and bookmarks:\n$A\@s2",
+            . "more recent snapshots or bookmarks "
+            . "exist\nuse '-r' to force deletion of the following snapshots and bookmarks:\n$A\@s2",
         'rollback past a newer one', rollback => "$A\@s1", {}
     );
     is($call->(rollback => "$A\@s2", {}), undef, "$release rolls back to the newest");
