@@ -58,19 +58,21 @@ const char *tns__dataset_tag(const struct tns_dataset *d, const char *name)
 
 /* ---- what is asked ---- */
 
+/* "encryption" brings encrypted and locked along, which 25.10 and 26 leave out otherwise. */
 static json_t *properties(const struct tns_item *it)
 {
     if (it->flag[MINIMAL])
-        return json_pack("[s, s, s, s]", "used", "available", "quota", "refquota");
+        return json_pack("[s, s, s, s]", "used", "available", "quota", "encryption");
     if (it->text[ID])
-        return json_pack("[s, s, s, s, s, s, s, s, s, s, s, s]", "volsize", "volblocksize",
+        return json_pack("[s, s, s, s, s, s, s, s, s, s, s, s, s]", "volsize", "volblocksize",
                          "used", "usedbydataset", "available", "refreservation",
-                         "reservation", "quota", "refquota", "creation", "origin", "readonly");
-    return json_pack("[s, s, s, s, s, s, s, s]", "volsize", "volblocksize", "used",
-                     "usedbydataset", "refreservation", "creation", "origin", "readonly");
+                         "reservation", "quota", "refquota", "creation", "origin", "readonly",
+                         "encryption");
+    return json_pack("[s, s, s, s, s, s, s, s, s]", "volsize", "volblocksize", "used",
+                     "usedbydataset", "refreservation", "creation", "origin", "readonly",
+                     "encryption");
 }
 
-/* nested: the children inside their parent's row; else each in a row of its own. */
 static json_t *options(const struct tns_item *it, bool retrieve_children, bool flat)
 {
     return json_pack("{s: {s: b, s: b, s: b, s: o}}", "extra", "retrieve_children",

@@ -122,7 +122,7 @@ struct tns_dataset_filter {
     const char *parent;     /* direct children of this one, filtered here again        */
     const char *origin_of;  /* clones of this snapshot or of any snapshot of this zvol */
     bool with_tags;
-    bool minimal;           /* only what `status` needs                                */
+    bool minimal;           /* used, available, quota, locked: what `status` needs     */
 };
 int tns__dataset_list_put(struct tns_batch *b, const struct tns_dataset_filter *f,
                           struct tns_dataset_list **ret);

@@ -117,7 +117,7 @@ static int op_mapping_delete(struct tns_error *err)
     return tns__mapping_delete(fake_session(), 12, err);
 }
 
-#define FOUR "[\"used\",\"available\",\"quota\",\"refquota\"]"
+#define FOUR "[\"used\",\"available\",\"quota\",\"encryption\"]"
 #define NESTED_VM                                                                              \
     "[[[\"id\",\"=\",\"tank/vm\"]],{\"extra\":{\"retrieve_children\":true,\"flat\":false,"      \
     "\"retrieve_user_props\":false,\"properties\":" FOUR "}}]"
