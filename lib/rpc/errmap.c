@@ -153,7 +153,10 @@ static const char *without_errname(const char *line)
     if (line[0] != '[' || line[1] != 'E')
         return line;
     end = line + 1 + strspn(line + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
-    return end[0] == ']' && end[1] == ' ' ? end + 2 : line;
+    if (end[0] != ']' || end[1] != ' ')
+        return line;
+    /* The attribute of an error that has none. */
+    return end + (tns__starts_with(end + 2, "None: ") ? 8 : 2);
 }
 
 /* Several reasons come on a line each. */

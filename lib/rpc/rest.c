@@ -97,7 +97,9 @@ static void rest_note_release(struct rest *rest, const char *method, const json_
         rest->release = release_of(json_string_value(result));
 }
 
-static int rest_learn_release(struct rest *rest, struct tns_error *err)
+/* What the NAS says against it is the call's error. */
+static int rest_learn_release(struct rest *rest, struct tns_call *call,
+                              struct tns_error *err)
 {
     struct tns_route route = { .verb = "GET" };
     _tns_json_ json_t *body = NULL;
@@ -112,11 +114,12 @@ static int rest_learn_release(struct rest *rest, struct tns_error *err)
     if (rc < 0)
         return rc;
     if (status != 200)
-        tns__errmap_rest(err, "system.version", status, "GET", body);
-    rest->release = status == 200 ? release_of(json_string_value(body)) : 0;
-    if (status == 200 && rest->release == 0)
-        tns__error_set(err, TNS_E_PROTOCOL, "the NAS does not tell its release");
-    return rest->release ? 0 : -TNS_E_PROTOCOL;
+        tns__errmap_rest(&call->error, "system.version", status, "GET", body);
+    else
+        rest->release = release_of(json_string_value(body));
+    if (rest->release == 0)
+        tns__error_set(&call->error, TNS_E_PROTOCOL, "the NAS does not tell its release");
+    return 0;
 }
 
 /* ---- calls ---- */
@@ -176,10 +179,13 @@ static int rest_call(struct rest *rest, struct tns_call *call, bool *ret_left,
     json_t *value = NULL;
     int rc = 0;
 
+    *ret_left = false;
     if (rest->release == 0 && tns__route_needs_release(call->method, call->params))
-        rc = rest_learn_release(rest, err);
-    if (rc == 0)
-        rc = rest_ask(rest, call->method, call->params, call, &value, err);
+        rc = rest_learn_release(rest, call, err);
+    if (rc < 0 || call->error.code)
+        return rc;
+
+    rc = rest_ask(rest, call->method, call->params, call, &value, err);
     /* lib/wire tells whether the request had left; a gateway's answer proves it. */
     *ret_left = rc < 0 && !(err->flags & TNS_F_RETRYABLE);
     if (rc < 0 || call->error.code)

@@ -57,10 +57,10 @@ void tns__text_add_encoded(struct tns_text *t, const char *s)
 /* ---- what the NAS can be asked ---- */
 
 /*
- * The NAS turns texts that look like a number, a boolean or null into one (restful.py), and splits
- * lists at commas: a value that would arrive as something else is not sent.
+ * The NAS turns texts that look like a number, a boolean or null into one (restful.py): a value that
+ * would arrive as something else is not sent.
  */
-static bool value_survives(const json_t *value, bool in_list)
+static bool value_survives(const json_t *value)
 {
     static const char *const words[] = { "true", "false", "null", "none" };
     const char *s = json_string_value(value);
@@ -72,16 +72,7 @@ static bool value_survives(const json_t *value, bool in_list)
     for (size_t i = 0; i < TNS_ARRAY_LEN(words); i++)
         if (strcasecmp(s, words[i]) == 0)
             return false;
-    return !in_list || !strchr(s, ',');
-}
-
-static bool list_survives(const json_t *values)
-{
-    json_t *value;
-    size_t i;
-
-    json_array_foreach(values, i, value) if (!value_survives(value, true)) return false;
-    return json_array_size(values) > 0;
+    return true;
 }
 
 static bool field_survives(const char *field)
@@ -111,31 +102,35 @@ static void add_separator(struct tns_text *t)
     tns__text_add(t, t->text && strchr(t->text, '?') ? "&" : "?");
 }
 
-/* Equality, and membership in a list: the filters that narrow a long list down. */
+/*
+ * The operators that narrow a long list down. A list with `in` is never split by the NAS, which then
+ * looks for the field inside of the text: only a list of one can be said, as equality.
+ */
+static const char *query_operator(const char *op, const json_t **value)
+{
+    if (strcmp(op, "=") == 0)
+        return "=";
+    if (strcmp(op, "^") == 0 && json_is_string(*value))
+        return "__%5E=";
+    if (strcmp(op, "in") != 0 || json_array_size(*value) != 1)
+        return NULL;
+    *value = json_array_get(*value, 0);
+    return "=";
+}
+
 static void add_filter(struct tns_text *t, const json_t *filter)
 {
     const char *field = json_string_value(json_array_get(filter, 0));
     const char *op = json_string_value(json_array_get(filter, 1));
     const json_t *value = json_array_get(filter, 2);
-    bool in = op && strcmp(op, "in") == 0;
-    json_t *item;
-    size_t i;
+    const char *spelled = field && op ? query_operator(op, &value) : NULL;
 
-    if (!field || !op || !field_survives(field))
-        return;
-    if (in ? !list_survives(value) : strcmp(op, "=") != 0 || !value_survives(value, false))
+    if (!spelled || !field_survives(field) || !value_survives(value))
         return;
     add_separator(t);
     tns__text_add_encoded(t, field);
-    tns__text_add(t, in ? "__in=" : "=");
-    if (!in)
-        add_value(t, value);
-    json_array_foreach(in ? value : NULL, i, item)
-    {
-        if (i > 0)
-            tns__text_add(t, ",");
-        add_value(t, item);
-    }
+    tns__text_add(t, spelled);
+    add_value(t, value);
 }
 
 static void add_filters(struct tns_text *t, const json_t *filters)

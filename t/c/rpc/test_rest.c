@@ -206,13 +206,17 @@ struct query {
 
 static const struct query queries[] = {
     { "[[\"id\",\"=\",\"a b&c\"]]", "?id=a%20b%26c" },
-    { "[[\"id\",\"in\",[\"a\",\"b\"]]]", "?id__in=a,b" },
+    { "[[\"id\",\"in\",[\"a,b\"]]]", "?id=a%2Cb" },
+    { "[[\"disk\",\"^\",\"zvol/tank/\"]]", "?disk__%5E=zvol%2Ftank%2F" },
     { "[[\"a\",\"=\",1],[\"b\",\"=\",\"x\"]]", "?a=1&b=x" },
     /* the NAS would make a number, a truth value or two of these */
     { "[[\"id\",\"=\",\"123\"]]", "" },
     { "[[\"id\",\"=\",\"True\"]]", "" },
     { "[[\"id\",\"=\",\"null\"]]", "" },
-    { "[[\"id\",\"in\",[\"a,b\",\"c\"]]]", "" },
+    { "[[\"id\",\"in\",[\"a\",\"b\"]]]", "" },
+    { "[[\"id\",\"in\",\"a\"]]", "" },
+    { "[[\"id\",\"^\",\"12\"]]", "" },
+    { "[[\"id\",\"^\",12]]", "" },
     { "[[\"id\",\"in\",[]]]", "" },
     { "[[\"id\",\"=\",null]]", "" },
     { "[[\"id\",\"=\",-1]]", "" },
@@ -220,7 +224,7 @@ static const struct query queries[] = {
     { "[[\"limit\",\"=\",\"x\"]]", "" },
     { "[[\"a__b\",\"=\",\"x\"]]", "" },
     { "[[\"extra.a\",\"=\",\"x\"]]", "" },
-    { "[[\"id\",\"^\",\"a\"]]", "" },
+    { "[[\"id\",\"$\",\"a\"]]", "" },
     { "[[\"OR\",[[\"id\",\"=\",\"a\"],[\"id\",\"=\",\"b\"]]]]", "" },
 };
 
@@ -240,13 +244,14 @@ END_TEST
 
 START_TEST(test_filters_that_would_not_fit_are_left_out)
 {
-    json_t *names = json_array(), *filters;
+    char name[1600];
+    json_t *filters;
     struct tns_error err = TNS_ERROR_INIT;
     struct tns_text t = { 0 };
 
-    for (int i = 0; i < 200; i++)
-        json_array_append_new(names, json_sprintf("tank/vm/vm-%d-disk-0", 100 + i));
-    filters = json_pack("[[s,s,s],[s,s,o],[s,s,s]]", "a", "=", "x", "id", "in", names, "b",
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    filters = json_pack("[[s,s,s],[s,s,s],[s,s,s]]", "a", "=", "x", "id", "=", name, "b",
                         "=", "y");
     tst_ok(tns__query_add(&t, filters, NULL, &err), &err);
     ck_assert_str_eq(t.text, "?a=x&b=y");
@@ -460,6 +465,29 @@ START_TEST(test_the_release_is_asked_for_once_when_a_form_depends_on_it)
 }
 END_TEST
 
+START_TEST(test_a_release_that_is_not_told_fails_only_the_call_that_needs_it)
+{
+    static const struct page pages[] = {
+        { "GET", "system/version", 401, "401: Unauthorized", 0 },
+        { "GET", "core/ping", 200, "\"pong\"", 0 },
+        { "GET", "system/version", 200, "\"no number\"", 0 },
+    };
+    struct tns_call calls[3] = { call_of("service.start", "[\"iscsitarget\",{}]", 0),
+                                 call_of("core.ping", NULL, 0),
+                                 call_of("service.start", "[\"iscsitarget\",{}]", 0) };
+    struct book b;
+
+    OPEN(&b, pages);
+    tst_ok(tns__rpc_calls(b.rpc, calls, 3, &b.err), &b.err);
+    ck_assert_int_eq(calls[0].error.code, TNS_E_AUTH);
+    ck_assert_int_eq(calls[1].error.code, 0);
+    ck_assert_int_eq(calls[2].error.code, TNS_E_PROTOCOL);
+    for (size_t i = 0; i < 3; i++)
+        call_done(&calls[i]);
+    book_done(&b);
+}
+END_TEST
+
 START_TEST(test_jobs_are_followed)
 {
     static const struct page pages[] = {
@@ -620,6 +648,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_a_query_that_is_not_answered_with_a_list_is_no_empty_list);
     tcase_add_test(tc, test_calls_go_one_after_another_with_the_key);
     tcase_add_test(tc, test_the_release_is_asked_for_once_when_a_form_depends_on_it);
+    tcase_add_test(tc, test_a_release_that_is_not_told_fails_only_the_call_that_needs_it);
     tcase_add_test(tc, test_jobs_are_followed);
     tcase_add_test(tc, test_a_failed_list_is_an_error_and_the_next_call_goes_on);
     LOOP(tc, test_a_lost_exchange_tells_each_call_what_became_of_it, losses);
