@@ -32,6 +32,8 @@ my %COMMAND = (
     reload    => sub ($self, $v) { $self->iscsi->reload },
 );
 
+sub names { return sort keys %COMMAND }
+
 # Runs every command of the hash, in a fixed order; { command => answer }.
 sub apply ($self, $spec) {
     my %answer;
