@@ -182,6 +182,7 @@ int tns__login(struct tns_session *s, const struct tns_endpoint *ep, struct tns_
         rc = tns__limiter_take(&s->ctx, &slot, err);
     if (rc)
         return rc;
+    s->used.logins++;
     rc = attempt(s, ep, rpc, memo, &verdict, &why);
     if (rc && verdict == VERDICT_IN)
         rc = explain(&slot, ep->host, &why);

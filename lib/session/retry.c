@@ -143,9 +143,11 @@ struct batch {
 
 enum fate { FATE_ANSWERED, FATE_AGAIN, FATE_LOST };
 
+/* With REST a proxy may answer in place of the NAS: that is TRANSPORT, with an HTTP status. */
 static bool is_answer(const struct tns_call *call)
 {
-    return call->result || call->error.remote_code || call->error.remote_errno;
+    return call->result || (call->error.code != TNS_E_TRANSPORT &&
+                            (call->error.remote_code || call->error.remote_errno));
 }
 
 static enum fate fate_after_break(const struct tns_call *call)
@@ -244,6 +246,8 @@ static int run_once(struct tns_session *s, struct batch *b, struct tns_error *er
 
     for (size_t i = 0; i < b->n; i++)
         b->todo[i].error = (struct tns_error)TNS_ERROR_INIT;
+    s->used.calls += b->n;
+    s->used.trips++;
     rc = tns__rpc_calls(s->rpc, b->todo, b->n, &why);
     keep_or_drop(s, rc);
     sort_out(b, rc, &why);

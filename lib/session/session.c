@@ -69,6 +69,11 @@ struct tns_ctx *tns__session_ctx(struct tns_session *s)
     return &s->ctx;
 }
 
+void tns__session_counters(const struct tns_session *s, struct tns_session_counters *ret)
+{
+    *ret = s->used;
+}
+
 void tns__session_info(const struct tns_session *s, struct tns_session_info *ret)
 {
     *ret = (struct tns_session_info){ .port = s->at_port,

@@ -100,4 +100,13 @@ struct tns_session_info {
 };
 void tns__session_info(const struct tns_session *s, struct tns_session_info *ret);
 
+/* What this handle has used: calls sent, batches of them (round trips in sequence), and logins of
+ * its own; one that the holder did is nobody's. */
+struct tns_session_counters {
+    uint64_t calls;
+    uint64_t trips;
+    uint64_t logins;
+};
+void tns__session_counters(const struct tns_session *s, struct tns_session_counters *ret);
+
 #endif

@@ -130,6 +130,7 @@ struct tns_session {
     char fingerprint[96];
     char at_host[256];
     uint16_t at_port;
+    struct tns_session_counters used;
 };
 
 /* probe.c: which dialect the host speaks, remembered or asked. */

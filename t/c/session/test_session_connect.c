@@ -105,6 +105,21 @@ START_TEST(test_ten_thousand_calls_need_one_login)
 }
 END_TEST
 
+START_TEST(test_a_handle_counts_what_it_used)
+{
+    _tns_session_ struct tns_session *s = open_cell(ses_run_dir());
+    struct tns_error err = TNS_ERROR_INIT;
+    struct tns_session_counters used;
+
+    for (int i = 0; i < 3; i++)
+        tst_ok(ses_call(s, &err), &err);
+    tns__session_counters(s, &used);
+    ck_assert_uint_eq(used.calls, 3);
+    ck_assert_uint_eq(used.trips, 3);
+    ck_assert_uint_eq(used.logins, is_rest() ? 0 : 1);
+}
+END_TEST
+
 START_TEST(test_a_batch_is_answered_call_by_call)
 {
     _tns_session_ struct tns_session *s = open_cell(ses_run_dir());
@@ -264,6 +279,19 @@ START_TEST(test_c12_a_request_over_the_limit_is_refused_here_and_nothing_is_sent
     ck_assert_int_eq(tst_sim_stat(tst_cell_sim(), "calls"), calls);
     tst_ok(ses_call(s, &err), &err);
     ck_assert_int_eq(tst_sim_stat(tst_cell_sim(), "logins"), is_rest() ? 0 : 1);
+}
+END_TEST
+
+START_TEST(test_c08_a_proxy_that_says_503_is_asked_again_for_reads)
+{
+    _tns_session_ struct tns_session *s = open_cell(ses_run_dir());
+    struct tns_error err = TNS_ERROR_INIT;
+
+    if (!is_rest())
+        return; /* a websocket has no proxy in between once it is open */
+    caps_of(s);
+    tst_sim_fault(tst_cell_sim(), "{\"match\":\"http:GET *\",\"do\":\"status\",\"status\":503}");
+    tst_ok(ses_call(s, &err), &err);
 }
 END_TEST
 
@@ -523,7 +551,9 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_opening_touches_no_network);
     tcase_add_test(tc, test_connect_probe_and_login_take_four_trips_and_two_once_remembered);
     tcase_add_test(tc, test_ten_thousand_calls_need_one_login);
+    tcase_add_test(tc, test_a_handle_counts_what_it_used);
     tcase_add_test(tc, test_a_batch_is_answered_call_by_call);
+    tcase_add_test(tc, test_c08_a_proxy_that_says_503_is_asked_again_for_reads);
     tcase_add_test(tc, test_c08_a_read_whose_reply_was_lost_is_repeated_on_a_new_connection);
     tcase_add_test(tc, test_c07_a_change_whose_reply_was_lost_is_unknown_and_never_repeated);
     tcase_add_test(tc, test_c08_a_restart_of_the_nas_is_waited_for_within_the_deadline);
