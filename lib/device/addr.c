@@ -10,10 +10,11 @@
 
 static int addr_bad(const char *text, struct tns_error *err)
 {
-    return tns__error_set(err, TNS_E_USAGE,
-                          "\"%s\" is not a portal: an IPv4 or IPv6 address, with :port if it is "
-                          "not 3260",
-                          text);
+    return tns__error_set(
+        err, TNS_E_USAGE,
+        "\"%s\" is not a portal: an IPv4 or IPv6 address, with :port if it is "
+        "not 3260",
+        text);
 }
 
 /* The one spelling that the system has for an address, so that equal addresses are equal text. */
@@ -52,7 +53,8 @@ int tns__addr_parse(const char *text, struct tns_addr *ret, struct tns_error *er
     if (*text == '[') {
         host = text + 1;
         end = strchr(host, ']');
-        if (!end || (end[1] != '\0' && end[1] != ':') || !memchr(host, ':', (size_t)(end - host)))
+        if (!end || (end[1] != '\0' && end[1] != ':') ||
+            !memchr(host, ':', (size_t)(end - host)))
             return addr_bad(text, err);
         port = end[1] ? end + 2 : NULL;
     } else if (colon && !strchr(colon + 1, ':')) {
@@ -60,7 +62,8 @@ int tns__addr_parse(const char *text, struct tns_addr *ret, struct tns_error *er
         port = colon + 1;
     }
 
-    if (!addr_set_host(&addr, host, (size_t)(end - host)) || (port && !addr_set_port(&addr, port)))
+    if (!addr_set_host(&addr, host, (size_t)(end - host)) ||
+        (port && !addr_set_port(&addr, port)))
         return addr_bad(text, err);
     *ret = addr;
     return 0;
@@ -75,5 +78,6 @@ void tns__addr_format(const struct tns_addr *addr, char ret[TNS__ADDR_TEXT])
 {
     bool is_v6 = strchr(addr->host, ':');
 
-    snprintf(ret, TNS__ADDR_TEXT, is_v6 ? "[%s]:%u" : "%s:%u", addr->host, (unsigned)addr->port);
+    snprintf(ret, TNS__ADDR_TEXT, is_v6 ? "[%s]:%u" : "%s:%u", addr->host,
+             (unsigned)addr->port);
 }

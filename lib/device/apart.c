@@ -22,7 +22,8 @@ static void close_between(int first, int last)
 
 /* 0 to 2 go as well: a task of the host program ends only when its output is closed everywhere. The
  * child's own end of the pipe for reading may stay. */
-static _Noreturn void child_main(const int pipe_fds[2], int keep_fd, tns__apart_fn fn, void *arg)
+static _Noreturn void child_main(const int pipe_fds[2], int keep_fd, tns__apart_fn fn,
+                                 void *arg)
 {
     int reply_fd = pipe_fds[1];
     int low = keep_fd >= 0 && keep_fd < reply_fd ? keep_fd : reply_fd;
@@ -79,8 +80,8 @@ int tns__apart_read(struct tns__apart *a, const struct tns_ctx *ctx, void *buf, 
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return tns__error_set(err, TNS_E_DEVICE, "%s: the process that asked ended early",
-                                  what);
+            return tns__error_set(err, TNS_E_DEVICE,
+                                  "%s: the process that asked ended early", what);
         at += n;
         len -= (size_t)n;
     }

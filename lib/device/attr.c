@@ -42,7 +42,7 @@ int tns__attr_write(struct tns_node *node, const char *path, const char *text,
         return rc;
     tns__apart_done(&child);
     if (result)
-        return tns__error_errno(err, TNS_E_DEVICE, result, "cannot write \"%s\" to %s", text,
-                                path);
+        return tns__error_errno(err, TNS_E_DEVICE, result, "cannot write \"%s\" to %s",
+                                text, path);
     return 0;
 }

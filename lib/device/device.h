@@ -16,8 +16,8 @@
 /* ---- the node, as this layer sees it: replaceable piece by piece in tests ---- */
 
 struct tns_scsi_id {
-    char naa[33];       /* VPD 0x83, NAA type 6, lower-case hex; "" when there is none */
-    char serial[64];    /* VPD 0x80, trimmed                                           */
+    char naa[33];    /* VPD 0x83, NAA type 6, lower-case hex; "" when there is none */
+    char serial[64]; /* VPD 0x80, trimmed                                           */
     uint64_t size_bytes;
     uint32_t blocksize;
 };
@@ -25,13 +25,15 @@ struct tns_scsi_id {
 /* Asks a device itself (INQUIRY 0x83 and 0x80, READ CAPACITY 16 by SG_IO), with a deadline that holds
  * even when the device does not answer. devname is a kernel name ("sdc"). */
 struct tns_scsi {
-    int (*identify)(struct tns_scsi *scsi, struct tns_sysroot *sr, const struct tns_ctx *ctx,
-                    const char *devname, struct tns_scsi_id *ret, struct tns_error *err);
+    int (*identify)(struct tns_scsi *scsi, struct tns_sysroot *sr,
+                    const struct tns_ctx *ctx, const char *devname, struct tns_scsi_id *ret,
+                    struct tns_error *err);
     /* Several at once: each has an answer in ids[] or an error in errs[]. Without with_serial the
      * serial stays "" and one INQUIRY less is sent. NULL: one by one. */
     void (*identify_all)(struct tns_scsi *scsi, struct tns_sysroot *sr,
                          const struct tns_ctx *ctx, const char *const devnames[], size_t n,
-                         bool with_serial, struct tns_scsi_id ids[], struct tns_error errs[]);
+                         bool with_serial, struct tns_scsi_id ids[],
+                         struct tns_error errs[]);
     void *user;
 };
 struct tns_scsi *tns__scsi_real(void);
@@ -66,17 +68,17 @@ struct tns_chap {
  * that was written when the NAS said so. Borrowed. */
 struct tns_want {
     const char *storeid;
-    const char *linkname;   /* last part of /dev/tnstor/<storeid>/<linkname> */
+    const char *linkname; /* last part of /dev/tnstor/<storeid>/<linkname> */
     const char *target_iqn;
     const struct tns_addr *portals;
     size_t n_portals;
     uint16_t lun;
     char naa[33];
-    const char *serial;     /* NULL: not compared */
+    const char *serial; /* NULL: not compared */
     uint64_t size_bytes;
-    uint32_t blocksize;     /* logical; 0: not compared */
+    uint32_t blocksize; /* logical; 0: not compared */
     bool readonly;
-    bool multipath;         /* use_multipath */
+    bool multipath; /* use_multipath */
     struct tns_chap chap;
 };
 
@@ -87,8 +89,8 @@ struct tns_mapped {
     char device[512]; /* what the link points at, or the iscsi:// URL  */
     unsigned paths;   /* verified                                    */
     unsigned portals_failed;
-    bool already;     /* it was mapped and proven; nothing was done  */
-    char warning[256];/* "" or one line: degraded, portal down, ...  */
+    bool already;      /* it was mapped and proven; nothing was done  */
+    char warning[256]; /* "" or one line: degraded, portal down, ...  */
 };
 
 /* Already mapped under this link? Then a fresh INQUIRY on each path and nothing else. want->portals may
@@ -96,8 +98,8 @@ struct tns_mapped {
  * TNS_E_IDENTITY, never a silent remap. */
 int tns__device_verify(struct tns_node *node, const struct tns_want *want, bool *ret_found,
                        struct tns_mapped *ret, struct tns_error *err);
-int tns__device_map(struct tns_node *node, const struct tns_want *want, struct tns_mapped *ret,
-                    struct tns_error *err);
+int tns__device_map(struct tns_node *node, const struct tns_want *want,
+                    struct tns_mapped *ret, struct tns_error *err);
 /* Refuses with TNS_E_CONFLICT naming the holder while anything uses it. Not mapped is success. With
  * logout: leaves the target when no LUN of it is left on this node. */
 int tns__device_unmap(struct tns_node *node, const struct tns_want *want, bool logout,
@@ -115,8 +117,8 @@ int tns__device_tidy(struct tns_node *node, const char *storeid, unsigned *ret_r
 int tns__device_status(struct tns_node *node, const struct tns_want *want, json_t **ret,
                        struct tns_error *err);
 /* TNS_E_CONFLICT naming the holder when the volume is open or held on this node; 0 otherwise. */
-int tns__device_check_unused(struct tns_node *node, const char *storeid, const char *linkname,
-                             struct tns_error *err);
+int tns__device_check_unused(struct tns_node *node, const char *storeid,
+                             const char *linkname, struct tns_error *err);
 
 /* This node's IQN from /etc/iscsi/initiatorname.iscsi. */
 int tns__device_initiator_name(struct tns_node *node, char *ret, size_t cap,
@@ -125,7 +127,8 @@ int tns__device_initiator_name(struct tns_node *node, char *ret, size_t cap,
 /* ---- records in /var/lib/tnstor/<storeid>/<linkname>.json (0600) ---- */
 
 /* What a volume was when the NAS last told: {naa, serial, target, lun, portals, size, blocksize}. */
-int tns__record_write(struct tns_node *node, const struct tns_want *want, struct tns_error *err);
+int tns__record_write(struct tns_node *node, const struct tns_want *want,
+                      struct tns_error *err);
 /* Owned; TNS_E_NOTFOUND when there is none. The want's strings live in the returned record. */
 struct tns_record {
     struct tns_want want;
@@ -137,7 +140,8 @@ void tns__record_clear(struct tns_record *r);
 int tns__record_remove(struct tns_node *node, const char *storeid, const char *linkname,
                        struct tns_error *err);
 /* Every trace of a storage on this node that is not a mapped volume. */
-int tns__record_remove_all(struct tns_node *node, const char *storeid, struct tns_error *err);
+int tns__record_remove_all(struct tns_node *node, const char *storeid,
+                           struct tns_error *err);
 
 /* ---- over the wire, without the kernel (libiscsi) ---- */
 
@@ -153,15 +157,17 @@ int tns__probe_report_luns(struct tns_ctx *ctx, const struct tns_addr *portal,
 /* Logs in and asks the LUN who it is: identity and size over the wire. */
 int tns__probe_identify(struct tns_ctx *ctx, const struct tns_addr *portal,
                         const char *target_iqn, uint16_t lun, const struct tns_chap *chap,
-                        const char *initiator, struct tns_scsi_id *ret, struct tns_error *err);
+                        const char *initiator, struct tns_scsi_id *ret,
+                        struct tns_error *err);
 
 /* tn_initiator qemu: verifies the LUN over the wire on each portal, and leaves the record under
  * /run/tnstor that path() reads; unmap removes it. No kernel session. */
 int tns__qemu_map(struct tns_node *node, const struct tns_want *want, const char *initiator,
                   struct tns_mapped *ret, struct tns_error *err);
-int tns__qemu_unmap(struct tns_node *node, const struct tns_want *want, struct tns_error *err);
+int tns__qemu_unmap(struct tns_node *node, const struct tns_want *want,
+                    struct tns_error *err);
 /* iscsi://portal/iqn/lun of a mapped one; TNS_E_NOTFOUND otherwise. Reads one file, nothing else. */
-int tns__qemu_url(struct tns_node *node, const char *storeid, const char *linkname, char *ret,
-                  size_t cap, struct tns_error *err);
+int tns__qemu_url(struct tns_node *node, const char *storeid, const char *linkname,
+                  char *ret, size_t cap, struct tns_error *err);
 
 #endif

@@ -41,7 +41,8 @@ int tns__scsi_capacity(const uint8_t *data, size_t len, uint64_t *ret_bytes,
 /* REPORT LUNS: an ascending JSON array; flat and peripheral addressing. */
 int tns__scsi_luns(const uint8_t *data, size_t len, json_t **ret, struct tns_error *err);
 /* One sense as an error: LUN not supported is TNS_E_NOTFOUND, everything else TNS_E_DEVICE. */
-int tns__scsi_sense_error(unsigned key, unsigned ascq, const char *what, struct tns_error *err);
+int tns__scsi_sense_error(unsigned key, unsigned ascq, const char *what,
+                          struct tns_error *err);
 
 #define TNS__SENSE_UNIT_ATTENTION 6u
 
@@ -51,8 +52,8 @@ int tns__scsi_sense_error(unsigned key, unsigned ascq, const char *what, struct 
 /* ---- verify.c ---- */
 
 /* 0, or TNS_E_IDENTITY saying what is there and what must be; `where` names the path. */
-int tns__verify_id(const struct tns_want *want, const struct tns_scsi_id *id, const char *where,
-                   struct tns_error *err);
+int tns__verify_id(const struct tns_want *want, const struct tns_scsi_id *id,
+                   const char *where, struct tns_error *err);
 
 /* ---- node.c ---- */
 

@@ -51,7 +51,8 @@ bool tns__is_storeid(const char *s)
 
 bool tns__is_linkname(const char *s)
 {
-    return is_made_of(s, LOWER UPPER DIGITS "._-+@", 1, 200) && starts_in(s, LOWER UPPER DIGITS);
+    return is_made_of(s, LOWER UPPER DIGITS "._-+@", 1, 200) &&
+           starts_in(s, LOWER UPPER DIGITS);
 }
 
 int tns__names_check(const char *storeid, const char *linkname, struct tns_error *err)
@@ -72,10 +73,12 @@ int tns__want_check(const struct tns_want *want, struct tns_error *err)
     if (rc < 0)
         return rc;
     if (!want->target_iqn || !tns__is_iqn(want->target_iqn))
-        return tns__error_set(err, TNS_E_USAGE, "%s: \"%s\" is not the name of an iSCSI target",
+        return tns__error_set(err, TNS_E_USAGE,
+                              "%s: \"%s\" is not the name of an iSCSI target",
                               want->linkname, want->target_iqn ? want->target_iqn : "");
     if (!tns__is_naa(want->naa))
-        return tns__error_set(err, TNS_E_USAGE, "%s: \"%s\" is not a NAA identifier of type 6",
+        return tns__error_set(err, TNS_E_USAGE,
+                              "%s: \"%s\" is not a NAA identifier of type 6",
                               want->linkname, want->naa);
     if (want->lun > 16383)
         return tns__error_set(err, TNS_E_USAGE, "%s: LUN %u is above 16383", want->linkname,

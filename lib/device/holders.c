@@ -22,8 +22,9 @@ struct family {
 
 bool tns__is_dm_name(const char *s)
 {
-    static const char set[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                              "._+@:-";
+    static const char set[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+        "._+@:-";
     size_t len = strnlen(s, 128);
 
     return len > 0 && len < 128 && strspn(s, set) == len && s[0] != '-' && s[0] != '.';
@@ -59,8 +60,8 @@ static int family_add(struct tns_node *node, struct family *f, const char *dev,
                       struct tns_error *err)
 {
     if (f->n == FAMILY_MAX)
-        return tns__error_set(err, TNS_E_CONFLICT, "%s carries more than %u devices", f->dev[0],
-                              FAMILY_MAX);
+        return tns__error_set(err, TNS_E_CONFLICT, "%s carries more than %u devices",
+                              f->dev[0], FAMILY_MAX);
     snprintf(f->dev[f->n], sizeof(f->dev[0]), "%s", dev);
     f->number[f->n][0] = '\0';
     tns__sysroot_read(node->sr, f->number[f->n], sizeof(f->number[0]), NULL,
@@ -113,7 +114,8 @@ static int family_holder(struct tns_node *node, struct family *f, const char *ho
         return tell(f->holders, "%s (%s)", dm.name, holder) < 0 ? tns__error_nomem(err) : 0;
     vg_of(dm.name, vg, sizeof(vg));
     rc = tell(f->holders,
-              "LVM volume group %s, active on this node (vgchange -an %s, and keep the devices of "
+              "LVM volume group %s, active on this node (vgchange -an %s, and keep the "
+              "devices of "
               "guests out of LVM with global_filter in lvm.conf)",
               vg, vg);
     return rc < 0 ? tns__error_nomem(err) : 0;
@@ -171,11 +173,13 @@ static int find_mounts(struct tns_node *node, struct family *f, struct tns_error
 {
     _tns_free_ char *text = NULL;
     char *save = NULL;
-    int rc = tns__sysroot_slurp(node->sr, 16u << 20, &text, NULL, err, "/proc/self/mountinfo");
+    int rc =
+        tns__sysroot_slurp(node->sr, 16u << 20, &text, NULL, err, "/proc/self/mountinfo");
 
     if (rc < 0)
         return rc;
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = strtok_r(text, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save)) {
         char number[16], point[200];
 
         if (sscanf(line, "%*d %*d %15s %*s %199s", number, point) != 2)
@@ -197,13 +201,15 @@ static int find_swaps(struct tns_node *node, struct family *f, struct tns_error 
     /* a kernel without swap has no such file */
     if (tns__sysroot_slurp(node->sr, 1u << 20, &text, NULL, NULL, "/proc/swaps") < 0)
         return 0;
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = strtok_r(text, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save)) {
         char device[64];
 
         if (sscanf(line, "/dev/%58s", device) != 1)
             continue;
         for (size_t i = 0; i < f->n; i++) {
-            if (strcmp(device, f->dev[i]) == 0 && tell(f->openers, "swap on /dev/%s", device) < 0)
+            if (strcmp(device, f->dev[i]) == 0 &&
+                tell(f->openers, "swap on /dev/%s", device) < 0)
                 return tns__error_nomem(err);
         }
     }
@@ -314,8 +320,8 @@ const char *tns__users_first(const json_t *users)
                   : json_string_value(json_array_get(json_object_get(users, "openers"), 0));
 }
 
-int tns__users_none(struct tns_node *node, const char *dev, const char *spare, const char *what,
-                    struct tns_error *err)
+int tns__users_none(struct tns_node *node, const char *dev, const char *spare,
+                    const char *what, struct tns_error *err)
 {
     _tns_json_ json_t *users = NULL;
     const char *first;
@@ -326,6 +332,6 @@ int tns__users_none(struct tns_node *node, const char *dev, const char *spare, c
     first = tns__users_first(users);
     if (!first)
         return 0;
-    return tns__error_set(err, TNS_E_CONFLICT, "%s (%s) is in use on this node by %s", what, dev,
-                          first);
+    return tns__error_set(err, TNS_E_CONFLICT, "%s (%s) is in use on this node by %s", what,
+                          dev, first);
 }

@@ -29,7 +29,7 @@ int tns__users_find(struct tns_node *node, const char *dev, const char *spare, j
 /* The first words of such a list; NULL when nobody uses it. */
 const char *tns__users_first(const json_t *users);
 /* 0, or TNS_E_CONFLICT naming who uses dev. */
-int tns__users_none(struct tns_node *node, const char *dev, const char *spare, const char *what,
-                    struct tns_error *err);
+int tns__users_none(struct tns_node *node, const char *dev, const char *spare,
+                    const char *what, struct tns_error *err);
 
 #endif

@@ -62,8 +62,8 @@ static int exit_error(int exit_code, const char *target_iqn, const char *portal,
     if (code == 0)
         return 0;
     if (i < TNS_ARRAY_LEN(exits))
-        tns__error_set(err, code, "iscsiadm, %s at %s: %s (exit code %d)", target_iqn, portal,
-                       exits[i].text, exit_code);
+        tns__error_set(err, code, "iscsiadm, %s at %s: %s (exit code %d)", target_iqn,
+                       portal, exits[i].text, exit_code);
     else
         tns__error_set(err, code, "iscsiadm, %s at %s: exit code %d", target_iqn, portal,
                        exit_code);
@@ -72,13 +72,15 @@ static int exit_error(int exit_code, const char *target_iqn, const char *portal,
     return -code;
 }
 
-int tns__iscsiadm_node(struct tns_node *node, const struct tns_ctx *ctx, const char *target_iqn,
-                       const struct tns_addr *portal, const char *const more[],
-                       struct tns_error *err)
+int tns__iscsiadm_node(struct tns_node *node, const struct tns_ctx *ctx,
+                       const char *target_iqn, const struct tns_addr *portal,
+                       const char *const more[], struct tns_error *err)
 {
     _tns_run_result_ struct tns_run_result result = { 0 };
     char address[TNS__ADDR_TEXT];
-    const char *argv[ARGS_MAX] = { ISCSIADM, "-m", "node", "-T", target_iqn, "-p", address };
+    const char *argv[ARGS_MAX] = {
+        ISCSIADM, "-m", "node", "-T", target_iqn, "-p", address
+    };
     size_t n = 7;
     int rc;
 

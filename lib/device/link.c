@@ -29,8 +29,8 @@ static bool has_diskseq(struct tns_node *node, const char *dev, const char *numb
 {
     char now[32];
 
-    return tns__sysroot_read(node->sr, now, sizeof(now), NULL, "/sys/class/block/%s/diskseq",
-                             dev) == 0 &&
+    return tns__sysroot_read(node->sr, now, sizeof(now), NULL,
+                             "/sys/class/block/%s/diskseq", dev) == 0 &&
            strcmp(now, number) == 0;
 }
 
@@ -59,8 +59,8 @@ int tns__link_read(struct tns_node *node, const char *storeid, const char *linkn
 
     if (rc < 0)
         return rc;
-    rc = tns__sysroot_readlink(node->sr, link.target, sizeof(link.target), &mine, LINK, storeid,
-                               linkname);
+    rc = tns__sysroot_readlink(node->sr, link.target, sizeof(link.target), &mine, LINK,
+                               storeid, linkname);
     if (rc < 0 && rc != -TNS_E_NOTFOUND)
         return tns__error_copy(err, &mine);
     if (rc == 0)
@@ -69,8 +69,8 @@ int tns__link_read(struct tns_node *node, const char *storeid, const char *linkn
     return 0;
 }
 
-static int link_place(struct tns_node *node, const struct tns_want *want, const char *target,
-                      struct tns_error *err)
+static int link_place(struct tns_node *node, const struct tns_want *want,
+                      const char *target, struct tns_error *err)
 {
     char before[256];
 
@@ -109,8 +109,8 @@ static int is_named(void *user, struct tns_error *err)
     return kernel_name_of(n->node, n->target, dev) && strcmp(dev, n->dev) == 0;
 }
 
-int tns__link_place_disk(struct tns_node *node, const struct tns_want *want, const char *dev,
-                         char ret[512], struct tns_error *err)
+int tns__link_place_disk(struct tns_node *node, const struct tns_want *want,
+                         const char *dev, char ret[512], struct tns_error *err)
 {
     _tns_uevent_ struct tns__uevent ue = { .fd = -1 };
     struct named n = { .node = node, .dev = dev };

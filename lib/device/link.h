@@ -24,8 +24,8 @@ int tns__link_read(struct tns_node *node, const char *storeid, const char *linkn
 int tns__link_place_map(struct tns_node *node, const struct tns_want *want,
                         const struct tns__mpmap *map, char ret[512], struct tns_error *err);
 /* Waits until udev has named this very device by its disk sequence number. */
-int tns__link_place_disk(struct tns_node *node, const struct tns_want *want, const char *dev,
-                         char ret[512], struct tns_error *err);
+int tns__link_place_disk(struct tns_node *node, const struct tns_want *want,
+                         const char *dev, char ret[512], struct tns_error *err);
 int tns__link_remove(struct tns_node *node, const char *storeid, const char *linkname,
                      struct tns_error *err);
 

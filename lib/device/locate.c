@@ -6,7 +6,8 @@
 #include <string.h>
 
 int tns__known_make(struct tns_node *node, const struct tns_want *want,
-                    struct tns_record *record, struct tns__known *ret, struct tns_error *err)
+                    struct tns_record *record, struct tns__known *ret,
+                    struct tns_error *err)
 {
     struct tns_error mine = TNS_ERROR_INIT;
     struct tns__known known = { .storeid = want->storeid,
@@ -19,7 +20,9 @@ int tns__known_make(struct tns_node *node, const struct tns_want *want,
         return rc;
     snprintf(known.naa, sizeof(known.naa), "%s", want->naa);
     rc = tns__record_read(node, want->storeid, want->linkname, record, &mine);
-    /* a record that cannot be read must not keep a volume mapped for ever */
+    /* a record that cannot be read must not keep a volume mapped for ever whose NAA is known */
+    if (rc < 0 && rc != -TNS_E_NOTFOUND && !known.naa[0])
+        return tns__error_copy(err, &mine);
     if (rc == 0 && !known.naa[0])
         snprintf(known.naa, sizeof(known.naa), "%s", record->want.naa);
     if (rc == 0 && !known.target_iqn && strcmp(known.naa, record->want.naa) == 0) {
@@ -52,7 +55,8 @@ static void locate_map(struct tns_node *node, const struct tns__known *known,
     snprintf(at->map.name, sizeof(at->map.name), "%s", dm.name);
 }
 
-static int locate_slaves(struct tns_node *node, struct tns__located *at, struct tns_error *err)
+static int locate_slaves(struct tns_node *node, struct tns__located *at,
+                         struct tns_error *err)
 {
     _tns_strv_ char **slaves = NULL;
     int rc = tns__mpmap_slaves(node, at->map.dev, &slaves, err);
@@ -77,10 +81,12 @@ static int locate_lun(struct tns_node *node, const struct tns__known *known,
     for (size_t i = 0; i < here.n && rc == 0; i++) {
         char cached[33];
 
-        if (!tns__path_cached_naa(node, &here.p[i], cached) || strcmp(cached, known->naa) != 0)
+        if (!tns__path_cached_naa(node, &here.p[i], cached) ||
+            strcmp(cached, known->naa) != 0)
             continue;
         if (!at->has_map)
-            rc = tns__mpmap_of_path(node, here.p[i].dev, known->naa, &at->map, &at->has_map, err);
+            rc = tns__mpmap_of_path(node, here.p[i].dev, known->naa, &at->map, &at->has_map,
+                                    err);
         if (rc == 0 && !tns__paths_find(&at->paths, here.p[i].dev) &&
             at->paths.n < TNS__PATHS_MAX)
             at->paths.p[at->paths.n++] = here.p[i];
@@ -88,8 +94,8 @@ static int locate_lun(struct tns_node *node, const struct tns__known *known,
     return rc;
 }
 
-int tns__locate(struct tns_node *node, const struct tns__known *known, struct tns__located *ret,
-                struct tns_error *err)
+int tns__locate(struct tns_node *node, const struct tns__known *known,
+                struct tns__located *ret, struct tns_error *err)
 {
     int rc;
 

@@ -18,14 +18,16 @@ struct tns__located {
     bool has_map;
     struct tns__mpmap map;
     struct tns__sessions sessions;
-    struct tns__paths paths; /* of the map, of the link, and those of the LUN that say they are ours */
+    struct tns__paths
+        paths; /* of the map, of the link, and those of the LUN that say they are ours */
 };
 
 /* From the want, completed by this node's record; names alone are enough. */
 int tns__known_make(struct tns_node *node, const struct tns_want *want,
-                    struct tns_record *record, struct tns__known *ret, struct tns_error *err);
-int tns__locate(struct tns_node *node, const struct tns__known *known, struct tns__located *ret,
-                struct tns_error *err);
+                    struct tns_record *record, struct tns__known *ret,
+                    struct tns_error *err);
+int tns__locate(struct tns_node *node, const struct tns__known *known,
+                struct tns__located *ret, struct tns_error *err);
 /* The device that users would have open: dm-3, or sdc; NULL when there is none. */
 const char *tns__located_dev(const struct tns__located *at);
 

@@ -17,9 +17,10 @@ int tns__lock_volume(struct tns_node *node, const char *storeid, const char *lin
 {
     int rc = tns__names_check(storeid, linkname, err);
 
-    return rc < 0 ? rc
-                  : tns__sysroot_lock(node->sr, node->ctx, ret_fd, err, "%s/lock/volume-%s-%s",
-                                      tns__run_dir(node), storeid, linkname);
+    return rc < 0
+               ? rc
+               : tns__sysroot_lock(node->sr, node->ctx, ret_fd, err, "%s/lock/volume-%s-%s",
+                                   tns__run_dir(node), storeid, linkname);
 }
 
 int tns__lock_lun(struct tns_node *node, const char *target_iqn, unsigned lun, int *ret_fd,

@@ -76,8 +76,8 @@ static void *job_main(void *arg)
     return NULL;
 }
 
-static void job_start(struct login *login, struct tns_node *node, const struct tns_want *want,
-                      const struct tns_addr *portal)
+static void job_start(struct login *login, struct tns_node *node,
+                      const struct tns_want *want, const struct tns_addr *portal)
 {
     struct login_job *job = &login->jobs[login->n++];
     int rc;
@@ -137,8 +137,8 @@ static void login_wait(struct login *login, const struct tns_ctx *ctx, bool any_
 }
 
 static void login_start_all(struct login *login, struct tns_node *node,
-                            const struct tns_want *want, const struct tns_addr *const portals[],
-                            size_t n)
+                            const struct tns_want *want,
+                            const struct tns_addr *const portals[], size_t n)
 {
     sigset_t all, before;
 
@@ -160,7 +160,8 @@ static int login_side_by_side(struct tns_node *node, const struct tns_want *want
     if (!login)
         return tns__error_nomem(err);
     if (event_fd < 0)
-        return tns__error_errno(err, TNS_E_DEVICE, errno, "cannot make an event descriptor");
+        return tns__error_errno(err, TNS_E_DEVICE, errno,
+                                "cannot make an event descriptor");
     login->event_fd = event_fd;
 
     login_start_all(login, node, want, portals, n);
@@ -182,8 +183,8 @@ static int login_side_by_side(struct tns_node *node, const struct tns_want *want
 
 /* Without multipath one session is enough: the first portal that works. */
 static void login_first(struct tns_node *node, const struct tns_want *want,
-                        const struct tns_addr *const portals[], size_t n, unsigned *ret_failed,
-                        struct tns_error *err)
+                        const struct tns_addr *const portals[], size_t n,
+                        unsigned *ret_failed, struct tns_error *err)
 {
     for (size_t i = 0; i < n; i++) {
         struct tns_error mine = TNS_ERROR_INIT;
@@ -251,13 +252,15 @@ static int no_session(const struct tns_want *want, const struct tns_error *why,
     if (want->n_portals == 0)
         return tns__error_set(err, TNS_E_CONFIG, "%s: the target %s has no portal",
                               want->linkname, want->target_iqn);
-    return tns__error_set(err, TNS_E_TRANSPORT,
-                          "no iSCSI session to %s is up: the kernel is trying to get it back",
-                          want->target_iqn);
+    return tns__error_set(
+        err, TNS_E_TRANSPORT,
+        "no iSCSI session to %s is up: the kernel is trying to get it back",
+        want->target_iqn);
 }
 
 int tns__sessions_ensure(struct tns_node *node, const struct tns_want *want,
-                         struct tns__sessions *ret, unsigned *ret_failed, struct tns_error *err)
+                         struct tns__sessions *ret, unsigned *ret_failed,
+                         struct tns_error *err)
 {
     struct tns_error why = TNS_ERROR_INIT;
     const struct tns_addr *missing[PORTALS_MAX];

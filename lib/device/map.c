@@ -52,8 +52,9 @@ static int verify_size(struct tns_node *node, const struct tns_want *want, const
 
     if (rc < 0 || !want->size_bytes || size == want->size_bytes)
         return rc;
-    return tns__error_set(err, TNS_E_IDENTITY, "%s has %llu bytes on this node, but %s has %llu",
-                          dev, (unsigned long long)size, want->linkname,
+    return tns__error_set(err, TNS_E_IDENTITY,
+                          "%s has %llu bytes on this node, but %s has %llu", dev,
+                          (unsigned long long)size, want->linkname,
                           (unsigned long long)want->size_bytes);
 }
 
@@ -97,7 +98,8 @@ int tns__device_verify(struct tns_node *node, const struct tns_want *want, bool 
     int rc;
 
     if (!tns__is_naa(want->naa))
-        return tns__error_set(err, TNS_E_USAGE, "%s: \"%s\" is not a NAA identifier of type 6",
+        return tns__error_set(err, TNS_E_USAGE,
+                              "%s: \"%s\" is not a NAA identifier of type 6",
                               want->linkname, want->naa);
     rc = tns__link_read(node, want->storeid, want->linkname, &link, err);
     if (rc < 0)
@@ -119,10 +121,11 @@ static int no_paths(const struct mapping *m, struct tns_error *err)
 {
     if (m->verdict.trouble.code)
         return tns__error_copy(err, &m->verdict.trouble);
-    return tns__error_set(err, TNS_E_NOTFOUND,
-                          "the target %s offers no LUN %u to this node (is the initiator group "
-                          "right?)",
-                          m->want->target_iqn, (unsigned)m->want->lun);
+    return tns__error_set(
+        err, TNS_E_NOTFOUND,
+        "the target %s offers no LUN %u to this node (is the initiator group "
+        "right?)",
+        m->want->target_iqn, (unsigned)m->want->lun);
 }
 
 /* What our scan has brought and is not what was wanted goes again at once: it is another volume,
@@ -133,7 +136,8 @@ static void drop_new(struct mapping *m)
         const struct tns__path *path = &m->paths.p[i];
         struct tns_error none = TNS_ERROR_INIT;
 
-        if (path->is_new && tns__users_none(m->node, path->dev, NULL, path->dev, &none) == 0)
+        if (path->is_new &&
+            tns__users_none(m->node, path->dev, NULL, path->dev, &none) == 0)
             tns__path_delete(m->node, path, &none);
     }
 }
@@ -179,7 +183,8 @@ static void keep_proven(struct tns__paths *paths)
 }
 
 /* The target says the right size; the kernel may still have the one from before a resize. */
-static int settle_size(struct mapping *m, const struct tns__path *path, struct tns_error *err)
+static int settle_size(struct mapping *m, const struct tns__path *path,
+                       struct tns_error *err)
 {
     uint64_t size;
     int rc = tns__dev_size(m->node, path->dev, &size, err);
@@ -219,10 +224,11 @@ static void warn_queueing(struct mapping *m, struct tns_mapped *mapped)
 {
     if (mapped->warning[0] || !tns__multipathd_queues(m->node, m->map.name))
         return;
-    snprintf(mapped->warning, sizeof(mapped->warning),
-             "%.100s queues for ever when all paths are gone: set no_path_retry to a number in "
-             "multipath.conf",
-             m->map.name);
+    snprintf(
+        mapped->warning, sizeof(mapped->warning),
+        "%.100s queues for ever when all paths are gone: set no_path_retry to a number in "
+        "multipath.conf",
+        m->map.name);
 }
 
 static int finish_map(struct mapping *m, struct tns_mapped *ret, struct tns_error *err)
@@ -267,10 +273,12 @@ static int finish(struct mapping *m, struct tns_mapped *ret, struct tns_error *e
     for (size_t i = 0; i < m->paths.n && rc == 0; i++)
         rc = settle_size(m, &m->paths.p[i], err);
     for (size_t i = 0; i < m->paths.n && rc == 0 && !is_held; i++)
-        rc = tns__mpmap_of_path(m->node, m->paths.p[i].dev, m->want->naa, &m->map, &is_held, err);
+        rc = tns__mpmap_of_path(m->node, m->paths.p[i].dev, m->want->naa, &m->map, &is_held,
+                                err);
     if (rc < 0)
         return rc;
-    return m->want->multipath || is_held ? finish_map(m, ret, err) : finish_disk(m, ret, err);
+    return m->want->multipath || is_held ? finish_map(m, ret, err)
+                                         : finish_disk(m, ret, err);
 }
 
 /* ---- map ---- */
@@ -311,8 +319,8 @@ static int map_locked(struct mapping *m, struct tns_mapped *ret, struct tns_erro
     return rc;
 }
 
-int tns__device_map(struct tns_node *node, const struct tns_want *want, struct tns_mapped *ret,
-                    struct tns_error *err)
+int tns__device_map(struct tns_node *node, const struct tns_want *want,
+                    struct tns_mapped *ret, struct tns_error *err)
 {
     _tns_free_ struct mapping *m = NULL;
     _tns_close_ int volume_lock = -1, lun_lock = -1;

@@ -17,7 +17,8 @@ int tns__mpmap_of_path(struct tns_node *node, const char *dev, const char *naa,
 {
     struct tns_error mine = TNS_ERROR_INIT;
     _tns_strv_ char **holders = NULL;
-    int rc = tns__sysroot_list(node->sr, &holders, &mine, "/sys/class/block/%s/holders", dev);
+    int rc =
+        tns__sysroot_list(node->sr, &holders, &mine, "/sys/class/block/%s/holders", dev);
 
     *ret_found = false;
     if (rc < 0)
@@ -41,11 +42,13 @@ static bool mapper_resolves(struct tns_node *node, const char *name, char ret[32
     char link[256];
     const char *at;
 
-    if (tns__sysroot_readlink(node->sr, link, sizeof(link), NULL, "/dev/mapper/%s", name) < 0)
+    if (tns__sysroot_readlink(node->sr, link, sizeof(link), NULL, "/dev/mapper/%s", name) <
+        0)
         return false;
     at = strrchr(link, '/');
     at = at ? at + 1 : link;
-    return tns__starts_with(at, "dm-") && tns__is_devname(at) && tns__fmt(ret, 32, "%s", at);
+    return tns__starts_with(at, "dm-") && tns__is_devname(at) &&
+           tns__fmt(ret, 32, "%s", at);
 }
 
 bool tns__mpmap_by_wwid(struct tns_node *node, const char *naa, struct tns__mpmap *ret)
@@ -54,8 +57,8 @@ bool tns__mpmap_by_wwid(struct tns_node *node, const char *naa, struct tns__mpma
     struct tns__dm dm;
 
     tns__wwid_of(naa, wwid);
-    if (!mapper_resolves(node, wwid, ret->dev) || tns__dm_read(node, ret->dev, &dm, NULL) < 0 ||
-        !tns__dm_is_map_of(&dm, naa))
+    if (!mapper_resolves(node, wwid, ret->dev) ||
+        tns__dm_read(node, ret->dev, &dm, NULL) < 0 || !tns__dm_is_map_of(&dm, naa))
         return false;
     snprintf(ret->name, sizeof(ret->name), "%s", dm.name);
     return true;
@@ -177,8 +180,8 @@ static int has_grown(void *user, struct tns_error *err)
     return rc < 0 ? rc : size == g->size_bytes;
 }
 
-int tns__mpmap_grow(struct tns_node *node, const struct tns__mpmap *map, uint64_t size_bytes,
-                    struct tns_error *err)
+int tns__mpmap_grow(struct tns_node *node, const struct tns__mpmap *map,
+                    uint64_t size_bytes, struct tns_error *err)
 {
     struct growing g = { .node = node, .dev = map->dev, .size_bytes = size_bytes };
     _tns_uevent_ struct tns__uevent ue = { .fd = -1 };
@@ -190,7 +193,8 @@ int tns__mpmap_grow(struct tns_node *node, const struct tns__mpmap *map, uint64_
     rc = tns__multipathd_do(node, "resize map", map->name, err);
     if (rc < 0)
         return rc;
-    return tns__wait_for(node, &ue, GROW_MS, "the map to take its new size", has_grown, &g, err);
+    return tns__wait_for(node, &ue, GROW_MS, "the map to take its new size", has_grown, &g,
+                         err);
 }
 
 /* ---- removing ---- */
@@ -208,8 +212,8 @@ static int remove_by_command(struct tns_node *node, const char *name, struct tns
     int rc = node->runner->run(node->runner, node->ctx, argv, &result, err);
 
     if (rc == 0 && result.exit_code != 0)
-        return tns__error_set(err, TNS_E_DEVICE, "multipath -f %s failed (exit code %d)", name,
-                              result.exit_code);
+        return tns__error_set(err, TNS_E_DEVICE, "multipath -f %s failed (exit code %d)",
+                              name, result.exit_code);
     return rc;
 }
 
@@ -235,7 +239,8 @@ static int try_remove(void *user, struct tns_error *err)
     return tns__users_none(r->node, r->map->dev, NULL, r->map->name, err);
 }
 
-int tns__mpmap_remove(struct tns_node *node, const struct tns__mpmap *map, struct tns_error *err)
+int tns__mpmap_remove(struct tns_node *node, const struct tns__mpmap *map,
+                      struct tns_error *err)
 {
     _tns_uevent_ struct tns__uevent ue = { .fd = -1 };
     struct removal r = { .node = node, .map = map, .why = TNS_ERROR_INIT };
@@ -248,8 +253,8 @@ int tns__mpmap_remove(struct tns_node *node, const struct tns__mpmap *map, struc
         tns__multipathd_do(node, "disablequeueing map", map->name, &r.why);
     rc = tns__error_is(&r.why, TNS_E_TIMEOUT)
              ? tns__error_copy(&mine, &r.why)
-             : tns__wait_for(node, &ue, REMOVE_MS, "the multipath map to go", try_remove, &r,
-                             &mine);
+             : tns__wait_for(node, &ue, REMOVE_MS, "the multipath map to go", try_remove,
+                             &r, &mine);
     if (rc == 0)
         return 0;
     if (rc != -TNS_E_TIMEOUT)

@@ -18,6 +18,7 @@
 #define WWIDS_FILE "/etc/multipath/wwids"
 #define REPLY_MAX 65536u
 #define COMMAND_MS 10000u
+#define CONNECT_MS 3000u
 
 /* "@name" is the abstract socket of that name. */
 static bool socket_address(const char *name, struct sockaddr_un *ret, socklen_t *ret_len)
@@ -36,22 +37,32 @@ static bool socket_address(const char *name, struct sockaddr_un *ret, socklen_t 
 
 static int talk_failed(int sys_errno, struct tns_error *err)
 {
-    return tns__error_errno(err, TNS_E_DEVICE, sys_errno,
-                            "multipathd does not answer (systemctl status multipathd; a storage "
-                            "without multipath needs use_multipath 0)");
+    return tns__error_errno(
+        err, TNS_E_DEVICE, sys_errno,
+        "multipathd does not answer (systemctl status multipathd; a storage "
+        "without multipath needs use_multipath 0)");
 }
 
 static int talk_connect(struct tns_node *node, int *ret_fd, struct tns_error *err)
 {
+    struct tns_ctx ctx = *node->ctx;
     struct sockaddr_un un;
     socklen_t len;
     _tns_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (!socket_address(node->multipathd ? node->multipathd : SOCKET_NAME, &un, &len))
-        return tns__error_set(err, TNS_E_USAGE, "the name of multipathd's socket is too long");
-    /* EAGAIN here is a full queue: a daemon that takes no calls is no daemon */
-    if (fd < 0 || connect(fd, (struct sockaddr *)&un, len) < 0)
+        return tns__error_set(err, TNS_E_USAGE,
+                              "the name of multipathd's socket is too long");
+    if (fd < 0)
         return talk_failed(errno, err);
+    tns__ctx_begin(&ctx, CONNECT_MS);
+    /* EAGAIN is a full queue: many callers at once, or a daemon that takes no calls any more */
+    while (connect(fd, (struct sockaddr *)&un, len) < 0) {
+        int sys_errno = errno;
+
+        if (sys_errno != EAGAIN || tns__ctx_backoff(&ctx, 10, "multipathd", NULL) < 0)
+            return talk_failed(sys_errno, err);
+    }
     *ret_fd = TNS_STEAL_FD(fd);
     return 0;
 }
@@ -123,8 +134,8 @@ static int talk(struct tns_node *node, const char *command, char **ret_reply,
     if (rc < 0)
         return rc;
     if (len == 0 || len > REPLY_MAX)
-        return tns__error_set(err, TNS_E_DEVICE, "multipathd announces a reply of %zu bytes",
-                              len);
+        return tns__error_set(err, TNS_E_DEVICE,
+                              "multipathd announces a reply of %zu bytes", len);
     reply = tns__alloc(len + 1);
     if (!reply)
         return tns__error_nomem(err);
@@ -150,7 +161,8 @@ int tns__multipathd_do(struct tns_node *node, const char *verb, const char *obje
     char command[256];
     int rc;
 
-    if (!tns__is_dm_name(object) || !tns__fmt(command, sizeof(command), "%s %s", verb, object))
+    if (!tns__is_dm_name(object) ||
+        !tns__fmt(command, sizeof(command), "%s %s", verb, object))
         return tns__error_set(err, TNS_E_USAGE, "\"%s\" is no name for multipathd", object);
     rc = talk(node, command, &reply, err);
     if (rc < 0)
@@ -173,7 +185,8 @@ bool tns__multipathd_queues(struct tns_node *node, const char *map)
 
 /* ---- the list of WWIDs ---- */
 
-int tns__wwid_listed(struct tns_node *node, const char *wwid, bool *ret, struct tns_error *err)
+int tns__wwid_listed(struct tns_node *node, const char *wwid, bool *ret,
+                     struct tns_error *err)
 {
     struct tns_error mine = TNS_ERROR_INIT;
     _tns_free_ char *text = NULL;
@@ -206,8 +219,8 @@ static int wwid_command(struct tns_node *node, const char *option, const char *w
     if (rc < 0)
         return rc;
     if (result.exit_code != 0)
-        return tns__error_set(err, TNS_E_DEVICE, "multipath %s %s failed (exit code %d)", option,
-                              wwid, result.exit_code);
+        return tns__error_set(err, TNS_E_DEVICE, "multipath %s %s failed (exit code %d)",
+                              option, wwid, result.exit_code);
     return 0;
 }
 

@@ -15,7 +15,8 @@ int tns__multipathd_do(struct tns_node *node, const char *verb, const char *obje
 bool tns__multipathd_queues(struct tns_node *node, const char *map);
 
 /* Is this WWID in multipath's list? A missing list is an empty one. */
-int tns__wwid_listed(struct tns_node *node, const char *wwid, bool *ret, struct tns_error *err);
+int tns__wwid_listed(struct tns_node *node, const char *wwid, bool *ret,
+                     struct tns_error *err);
 /* multipath -a: without it, `find_multipaths strict` makes no map. */
 int tns__wwid_add(struct tns_node *node, const char *wwid, bool *ret_added,
                   struct tns_error *err);
@@ -41,8 +42,8 @@ int tns__mpmap_wait(struct tns_node *node, const struct tns__paths *paths, const
 int tns__mpmap_slaves(struct tns_node *node, const char *dm_dev, char ***ret,
                       struct tns_error *err);
 /* Makes the map as large as its paths are, and waits until it is. */
-int tns__mpmap_grow(struct tns_node *node, const struct tns__mpmap *map, uint64_t size_bytes,
-                    struct tns_error *err);
+int tns__mpmap_grow(struct tns_node *node, const struct tns__mpmap *map,
+                    uint64_t size_bytes, struct tns_error *err);
 /* Takes the map away; TNS_E_CONFLICT naming who uses it when that is why it stays. */
 int tns__mpmap_remove(struct tns_node *node, const struct tns__mpmap *map,
                       struct tns_error *err);

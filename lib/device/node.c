@@ -33,19 +33,22 @@ int tns__device_initiator_name(struct tns_node *node, char *ret, size_t cap,
     int rc = tns__sysroot_read(node->sr, text, sizeof(text), err, "%s", path);
 
     if (rc < 0)
-        return tns__error_prefix(err, "this node has no initiator name (install open-iscsi)");
+        return tns__error_prefix(err,
+                                 "this node has no initiator name (install open-iscsi)");
 
     /* iscsid takes the last one */
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = strtok_r(text, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save)) {
         const char *name = initiator_of(line);
 
         found = name ? name : found;
     }
     if (!found || !tns__is_iqn(found))
-        return tns__error_set(err, TNS_E_CONFIG,
-                              "%s holds no InitiatorName=iqn...: write one with iscsi-iname",
-                              path);
+        return tns__error_set(
+            err, TNS_E_CONFIG,
+            "%s holds no InitiatorName=iqn...: write one with iscsi-iname", path);
     if (!tns__fmt(ret, cap, "%s", found))
-        return tns__error_set(err, TNS_E_CONFIG, "the initiator name in %s is too long", path);
+        return tns__error_set(err, TNS_E_CONFIG, "the initiator name in %s is too long",
+                              path);
     return 0;
 }

@@ -36,8 +36,8 @@ static void set(struct settings *all, const char *name, const char *value)
 
 /* A value that is swapped in later. The token is as unique as a UUID, so that nothing else in the
  * record can be taken for it. */
-static int set_secret(struct settings *all, const char *name, const struct tns_secret *secret,
-                      struct tns_error *err)
+static int set_secret(struct settings *all, const char *name,
+                      const struct tns_secret *secret, struct tns_error *err)
 {
     struct setting *s = &all->s[all->n++];
     char uuid[37];
@@ -60,19 +60,23 @@ static bool is_plain(const char *s, size_t len)
 }
 
 /* The record is text, one setting a line, and white space around a value is not kept. */
-static int chap_check(const char *user, const struct tns_secret *password, struct tns_error *err)
+static int chap_check(const char *user, const struct tns_secret *password,
+                      struct tns_error *err)
 {
     if (!is_plain(user, strlen(user)) || user[0] == '-')
-        return tns__error_set(err, TNS_E_CONFIG, "the CHAP user name has a blank in it, or begins "
-                                                 "with a dash");
+        return tns__error_set(err, TNS_E_CONFIG,
+                              "the CHAP user name has a blank in it, or begins "
+                              "with a dash");
     if (!password || !is_plain(tns__secret_bytes(password), tns__secret_len(password)))
-        return tns__error_set(err, TNS_E_CONFIG, "the CHAP password of %s is empty, or has a blank "
-                                                 "in it",
+        return tns__error_set(err, TNS_E_CONFIG,
+                              "the CHAP password of %s is empty, or has a blank "
+                              "in it",
                               user);
     return 0;
 }
 
-static int set_chap(struct settings *all, const struct tns_chap *chap, struct tns_error *err)
+static int set_chap(struct settings *all, const struct tns_chap *chap,
+                    struct tns_error *err)
 {
     int rc;
 

@@ -44,12 +44,13 @@ int tns__paths_add_dev(struct tns_node *node, struct tns__paths *paths, const ch
         return tns__error_set(err, TNS_E_DEVICE, "%s is one path too many", dev);
     *path = (struct tns__path){ .err = TNS_ERROR_INIT };
     snprintf(path->dev, sizeof(path->dev), "%s", dev);
-    rc = tns__sysroot_readlink(node->sr, link, sizeof(link), err, "/sys/class/block/%s/device",
-                               dev);
+    rc = tns__sysroot_readlink(node->sr, link, sizeof(link), err,
+                               "/sys/class/block/%s/device", dev);
     if (rc < 0)
         return rc;
     if (!parse_hctl(link, path))
-        return tns__error_set(err, TNS_E_DEVICE, "%s is no SCSI device of an iSCSI session", dev);
+        return tns__error_set(err, TNS_E_DEVICE, "%s is no SCSI device of an iSCSI session",
+                              dev);
     paths->n++;
     return 0;
 }
@@ -68,8 +69,8 @@ static int find_at(struct tns_node *node, const struct tns__session *s, unsigned
                                .portal = s->portal,
                                .has_portal = s->has_portal,
                                .err = TNS_ERROR_INIT };
-    rc = tns__sysroot_list(node->sr, &names, &mine, SCSI_DIR "/block", s->host, s->target_id,
-                           lun);
+    rc = tns__sysroot_list(node->sr, &names, &mine, SCSI_DIR "/block", s->host,
+                           s->target_id, lun);
     if (rc == -TNS_E_NOTFOUND)
         return tns__sysroot_exists(node->sr, SCSI_DIR, s->host, s->target_id, lun);
     if (rc < 0)
@@ -149,14 +150,16 @@ static int have_all_appeared(void *user, struct tns_error *err)
                 return 0;
             memcpy(path->dev, now.dev, sizeof(path->dev));
         }
-        if (path->is_new && (tns__dev_size(a->node, path->dev, &size, NULL) < 0 || size == 0))
+        if (path->is_new &&
+            (tns__dev_size(a->node, path->dev, &size, NULL) < 0 || size == 0))
             return 0;
     }
     return 1;
 }
 
-static int collect(struct tns_node *node, const struct tns__sessions *sessions, unsigned lun,
-                   bool do_scan, struct tns__paths *ret, struct tns_error *err)
+static int collect(struct tns_node *node, const struct tns__sessions *sessions,
+                   unsigned lun, bool do_scan, struct tns__paths *ret,
+                   struct tns_error *err)
 {
     ret->n = 0;
     for (size_t i = 0; i < sessions->n && ret->n < TNS__PATHS_MAX; i++) {
@@ -177,14 +180,14 @@ static int collect(struct tns_node *node, const struct tns__sessions *sessions, 
     return 0;
 }
 
-int tns__paths_collect(struct tns_node *node, const struct tns__sessions *sessions, unsigned lun,
-                       struct tns__paths *ret, struct tns_error *err)
+int tns__paths_collect(struct tns_node *node, const struct tns__sessions *sessions,
+                       unsigned lun, struct tns__paths *ret, struct tns_error *err)
 {
     return collect(node, sessions, lun, false, ret, err);
 }
 
-int tns__paths_scan(struct tns_node *node, const struct tns__sessions *sessions, unsigned lun,
-                    struct tns__paths *ret, struct tns_error *err)
+int tns__paths_scan(struct tns_node *node, const struct tns__sessions *sessions,
+                    unsigned lun, struct tns__paths *ret, struct tns_error *err)
 {
     _tns_uevent_ struct tns__uevent ue = { .fd = -1 };
     struct appear a = { .node = node, .paths = ret };
@@ -194,8 +197,8 @@ int tns__paths_scan(struct tns_node *node, const struct tns__sessions *sessions,
     rc = collect(node, sessions, lun, true, ret, err);
     if (rc < 0)
         return rc;
-    return tns__wait_for(node, &ue, 10000, "the block device of the LUN", have_all_appeared, &a,
-                         err);
+    return tns__wait_for(node, &ue, 10000, "the block device of the LUN", have_all_appeared,
+                         &a, err);
 }
 
 void tns__paths_identify(struct tns_node *node, struct tns__paths *paths, bool with_serial)
@@ -219,7 +222,8 @@ void tns__paths_identify(struct tns_node *node, struct tns__paths *paths, bool w
                                  errs);
     } else {
         for (size_t i = 0; i < n; i++)
-            node->scsi->identify(node->scsi, node->sr, node->ctx, devs[i], &ids[i], &errs[i]);
+            node->scsi->identify(node->scsi, node->sr, node->ctx, devs[i], &ids[i],
+                                 &errs[i]);
     }
     for (size_t i = 0; i < n; i++) {
         asked[i]->id = ids[i];
@@ -227,10 +231,12 @@ void tns__paths_identify(struct tns_node *node, struct tns__paths *paths, bool w
     }
 }
 
-int tns__dev_size(struct tns_node *node, const char *dev, uint64_t *ret, struct tns_error *err)
+int tns__dev_size(struct tns_node *node, const char *dev, uint64_t *ret,
+                  struct tns_error *err)
 {
     uint64_t sectors;
-    int rc = tns__sysroot_read_u64(node->sr, &sectors, err, "/sys/class/block/%s/size", dev);
+    int rc =
+        tns__sysroot_read_u64(node->sr, &sectors, err, "/sys/class/block/%s/size", dev);
 
     if (rc < 0)
         return rc;
@@ -260,7 +266,8 @@ static bool udev_is_stale(struct tns_node *node, const struct tns__path *path)
 
     if (tns__sysroot_read(node->sr, number, sizeof(number), NULL, "/sys/class/block/%s/dev",
                           path->dev) < 0 ||
-        tns__sysroot_slurp(node->sr, 65536, &text, NULL, NULL, "/run/udev/data/b%s", number) < 0)
+        tns__sysroot_slurp(node->sr, 65536, &text, NULL, NULL, "/run/udev/data/b%s",
+                           number) < 0)
         return false;
     at = strstr(text, "\nE:ID_SERIAL=");
     if (!at)
@@ -279,7 +286,8 @@ bool tns__path_is_stale(struct tns_node *node, const struct tns__path *path)
     if (tns__path_cached_naa(node, path, cached) && strcmp(cached, path->id.naa) != 0)
         return true;
     if (tns__sysroot_read_u64(node->sr, &blocksize, NULL,
-                              "/sys/class/block/%s/queue/logical_block_size", path->dev) == 0 &&
+                              "/sys/class/block/%s/queue/logical_block_size",
+                              path->dev) == 0 &&
         blocksize != path->id.blocksize)
         return true;
     return udev_is_stale(node, path);
@@ -299,7 +307,8 @@ static int is_deleted(void *user, struct tns_error *err)
                                 d->path->lun);
 }
 
-int tns__path_delete(struct tns_node *node, const struct tns__path *path, struct tns_error *err)
+int tns__path_delete(struct tns_node *node, const struct tns__path *path,
+                     struct tns_error *err)
 {
     _tns_uevent_ struct tns__uevent ue = { .fd = -1 };
     struct deletion d = { .node = node, .path = path };
@@ -308,19 +317,23 @@ int tns__path_delete(struct tns_node *node, const struct tns__path *path, struct
     int rc;
 
     tns__uevent_open(&ue);
-    snprintf(attr, sizeof(attr), SCSI_DIR "/delete", path->host, path->target_id, path->lun);
+    snprintf(attr, sizeof(attr), SCSI_DIR "/delete", path->host, path->target_id,
+             path->lun);
     rc = tns__attr_write(node, attr, "1\n", &mine);
     if (rc == -TNS_E_NOTFOUND)
         return 0;
     if (rc < 0)
         return tns__error_copy(err, &mine);
-    return tns__wait_for(node, &ue, DELETE_MS, "the SCSI device to go", is_deleted, &d, err);
+    return tns__wait_for(node, &ue, DELETE_MS, "the SCSI device to go", is_deleted, &d,
+                         err);
 }
 
-int tns__path_rescan(struct tns_node *node, const struct tns__path *path, struct tns_error *err)
+int tns__path_rescan(struct tns_node *node, const struct tns__path *path,
+                     struct tns_error *err)
 {
     char attr[96];
 
-    snprintf(attr, sizeof(attr), SCSI_DIR "/rescan", path->host, path->target_id, path->lun);
+    snprintf(attr, sizeof(attr), SCSI_DIR "/rescan", path->host, path->target_id,
+             path->lun);
     return tns__attr_write(node, attr, "1\n", err);
 }

@@ -13,7 +13,11 @@
 #define LOGOUT_MS 1000u
 
 /* What a target answers to a login that it refuses: class and detail, RFC 7143, 11.13.5. */
-enum { LOGIN_AUTHENTICATION = 0x0201, LOGIN_AUTHORIZATION = 0x0202, LOGIN_NO_TARGET = 0x0203 };
+enum {
+    LOGIN_AUTHENTICATION = 0x0201,
+    LOGIN_AUTHORIZATION = 0x0202,
+    LOGIN_NO_TARGET = 0x0203
+};
 
 void tns__probe_done(struct tns__probe *probe, int status)
 {
@@ -70,8 +74,8 @@ int tns__probe_wait(struct tns__probe *probe, const char *what, struct tns_error
 
         if (fd < 0)
             return probe_lost(probe, what, err);
-        revents = tns__ctx_poll(&probe->ctx, fd, (short)iscsi_which_events(probe->iscsi), what,
-                                err);
+        revents = tns__ctx_poll(&probe->ctx, fd, (short)iscsi_which_events(probe->iscsi),
+                                what, err);
         if (revents < 0)
             return tns__error_prefix(err, "%s", probe->portal);
         if (iscsi_service(probe->iscsi, revents) < 0 && !probe->is_done)
@@ -95,9 +99,10 @@ static int probe_connect(struct tns__probe *probe, struct tns_error *err)
     if (rc < 0)
         return rc;
     if (probe->status != SCSI_STATUS_GOOD)
-        return tns__error_set(err, TNS_E_TRANSPORT,
-                              "nothing listens at the portal %s (is the iSCSI service running?)",
-                              probe->portal);
+        return tns__error_set(
+            err, TNS_E_TRANSPORT,
+            "nothing listens at the portal %s (is the iSCSI service running?)",
+            probe->portal);
     return 0;
 }
 
@@ -116,25 +121,26 @@ static int login_refused(struct tns__probe *probe, struct tns_error *err)
     unsigned status = login_status(text ? text : "");
 
     if (status == LOGIN_AUTHORIZATION)
-        return tns__error_set(err, TNS_E_PERMISSION,
-                              "%s: %s does not admit the initiator %s: add it to the initiator "
-                              "group of the target",
-                              probe->portal, target, probe->peer.initiator);
+        return tns__error_set(
+            err, TNS_E_PERMISSION,
+            "%s: %s does not admit the initiator %s: add it to the initiator "
+            "group of the target",
+            probe->portal, target, probe->peer.initiator);
     if (status == LOGIN_NO_TARGET)
-        return tns__error_set(err, TNS_E_NOTFOUND, "%s: there is no target %s", probe->portal,
-                              target);
+        return tns__error_set(err, TNS_E_NOTFOUND, "%s: there is no target %s",
+                              probe->portal, target);
     if (status == LOGIN_AUTHENTICATION)
-        return tns__error_set(err, TNS_E_AUTH,
-                              "%s: %s refuses this CHAP user and password", probe->portal,
-                              target);
+        return tns__error_set(err, TNS_E_AUTH, "%s: %s refuses this CHAP user and password",
+                              probe->portal, target);
     if (text && strstr(text, "CHAP"))
-        return tns__error_set(err, TNS_E_AUTH,
-                              "%s: the target does not prove itself with the mutual CHAP user "
-                              "and password",
-                              probe->portal);
+        return tns__error_set(
+            err, TNS_E_AUTH,
+            "%s: the target does not prove itself with the mutual CHAP user "
+            "and password",
+            probe->portal);
     return tns__error_set(err, status >> 8 == 3 ? TNS_E_UNAVAILABLE : TNS_E_TRANSPORT,
-                          "%s: the login to %s failed (status 0x%04x)", probe->portal, target,
-                          status);
+                          "%s: the login to %s failed (status 0x%04x)", probe->portal,
+                          target, status);
 }
 
 static int probe_login(struct tns__probe *probe, struct tns_error *err)
@@ -149,8 +155,8 @@ static int probe_login(struct tns__probe *probe, struct tns_error *err)
         return rc;
     /* a redirection leads away from the portal that the storage names: not followed */
     if (probe->status == SCSI_STATUS_REDIRECT)
-        return tns__error_set(err, TNS_E_CONFIG, "%s: the target sends us to another portal",
-                              probe->portal);
+        return tns__error_set(err, TNS_E_CONFIG,
+                              "%s: the target sends us to another portal", probe->portal);
     return probe->status == SCSI_STATUS_GOOD ? 0 : login_refused(probe, err);
 }
 
@@ -213,7 +219,8 @@ static int peer_check(const struct tns__peer *peer, struct tns_error *err)
         return tns__error_set(err, TNS_E_USAGE, "\"%s\" is not the name of a target",
                               peer->target_iqn);
     if (chap && chap->user && !chap->password)
-        return tns__error_set(err, TNS_E_CONFIG, "CHAP user %s has no password", chap->user);
+        return tns__error_set(err, TNS_E_CONFIG, "CHAP user %s has no password",
+                              chap->user);
     if (chap && chap->user && chap->mutual_user && !chap->mutual_password)
         return tns__error_set(err, TNS_E_CONFIG, "mutual CHAP user %s has no password",
                               chap->mutual_user);

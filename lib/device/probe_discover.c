@@ -38,8 +38,8 @@ static int add_target(json_t *targets, const struct iscsi_discovery_address *da)
         if (p->portal && add_portal(portals, p->portal) < 0)
             return -1;
     }
-    return json_array_append_new(
-        targets, json_pack("{s:s, s:O}", "iqn", da->target_name, "portals", portals));
+    return json_array_append_new(targets, json_pack("{s:s, s:O}", "iqn", da->target_name,
+                                                    "portals", portals));
 }
 
 /* The list lives only as long as this callback. */
@@ -51,7 +51,8 @@ static void discovery_cb(struct iscsi_context *iscsi, int status, void *data, vo
     tns__probe_done(d->probe, status);
     if (status != SCSI_STATUS_GOOD)
         return;
-    for (const struct iscsi_discovery_address *da = data; da && !d->is_broken; da = da->next) {
+    for (const struct iscsi_discovery_address *da = data; da && !d->is_broken;
+         da = da->next) {
         if (!da->target_name || !tns__is_iqn(da->target_name))
             continue;
         d->is_broken =
@@ -63,7 +64,9 @@ int tns__probe_discover(struct tns_ctx *ctx, const struct tns_addr *portal,
                         const struct tns_chap *chap, const char *initiator, json_t **ret,
                         struct tns_error *err)
 {
-    const struct tns__peer peer = { .portal = portal, .chap = chap, .initiator = initiator };
+    const struct tns__peer peer = { .portal = portal,
+                                    .chap = chap,
+                                    .initiator = initiator };
     _tns_json_ json_t *targets = json_array();
     struct discovery d = { .targets = targets };
     _tns_probe_ struct tns__probe probe = { 0 };
@@ -86,7 +89,8 @@ int tns__probe_discover(struct tns_ctx *ctx, const struct tns_addr *portal,
         return tns__error_set(err, TNS_E_TRANSPORT, "%s does not answer SendTargets",
                               probe.portal);
     if (d.is_broken)
-        return tns__error_set(err, TNS_E_PROTOCOL, "%s lists too many targets", probe.portal);
+        return tns__error_set(err, TNS_E_PROTOCOL, "%s lists too many targets",
+                              probe.portal);
     *ret = TNS_STEAL(targets);
     return 0;
 }

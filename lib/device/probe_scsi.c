@@ -11,9 +11,11 @@
 #define UNIT_ATTENTIONS_MAX 16
 #define FLAT_SPACE 0x4000u
 
-typedef struct scsi_task *(*send_fn)(struct tns__probe *probe, int lun, iscsi_command_cb cb);
+typedef struct scsi_task *(*send_fn)(struct tns__probe *probe, int lun,
+                                     iscsi_command_cb cb);
 
-static struct scsi_task *send_capacity(struct tns__probe *probe, int lun, iscsi_command_cb cb)
+static struct scsi_task *send_capacity(struct tns__probe *probe, int lun,
+                                       iscsi_command_cb cb)
 {
     return iscsi_readcapacity16_task(probe->iscsi, lun, cb, probe);
 }
@@ -51,7 +53,8 @@ static int scsi_once(struct tns__probe *probe, send_fn send, int lun, const char
     probe->is_done = false;
     probe->task = send(probe, lun, scsi_cb);
     if (!probe->task)
-        return tns__error_set(err, TNS_E_TRANSPORT, "%s: cannot send %s", probe->portal, what);
+        return tns__error_set(err, TNS_E_TRANSPORT, "%s: cannot send %s", probe->portal,
+                              what);
     return tns__probe_wait(probe, what, err);
 }
 
@@ -67,16 +70,18 @@ static int scsi_run(struct tns__probe *probe, send_fn send, int lun, const char 
         if (probe->status == SCSI_STATUS_GOOD)
             return 0;
         if (probe->status != SCSI_STATUS_CHECK_CONDITION)
-            return tns__error_set(err, TNS_E_TRANSPORT, "%s: %s was not answered (status 0x%x)",
-                                  probe->portal, what, (unsigned)probe->status);
+            return tns__error_set(err, TNS_E_TRANSPORT,
+                                  "%s: %s was not answered (status 0x%x)", probe->portal,
+                                  what, (unsigned)probe->status);
         sense = &probe->task->sense;
         if ((unsigned)sense->key != TNS__SENSE_UNIT_ATTENTION) {
             tns__scsi_sense_error((unsigned)sense->key, (unsigned)sense->ascq, what, err);
             return tns__error_prefix(err, "%s, LUN %d", probe->portal, lun & 0x3fff);
         }
     }
-    return tns__error_set(err, TNS_E_BUSY, "%s: %s meets one unit attention after the other",
-                          probe->portal, what);
+    return tns__error_set(err, TNS_E_BUSY,
+                          "%s: %s meets one unit attention after the other", probe->portal,
+                          what);
 }
 
 static const uint8_t *answer(const struct tns__probe *probe, size_t *ret_len)
@@ -142,7 +147,8 @@ int tns__probe_lun(struct tns__probe *probe, uint16_t lun, struct tns_scsi_id *r
 
 int tns__probe_identify(struct tns_ctx *ctx, const struct tns_addr *portal,
                         const char *target_iqn, uint16_t lun, const struct tns_chap *chap,
-                        const char *initiator, struct tns_scsi_id *ret, struct tns_error *err)
+                        const char *initiator, struct tns_scsi_id *ret,
+                        struct tns_error *err)
 {
     const struct tns__peer peer = {
         .portal = portal, .target_iqn = target_iqn, .chap = chap, .initiator = initiator

@@ -14,8 +14,8 @@ struct stale_holder {
 };
 
 /* 1: a holder that is not the wanted map. */
-static int foreign_holder(struct tns_node *node, const struct tns__path *path, const char *naa,
-                          struct stale_holder *ret, struct tns_error *err)
+static int foreign_holder(struct tns_node *node, const struct tns__path *path,
+                          const char *naa, struct stale_holder *ret, struct tns_error *err)
 {
     struct tns_error gone = TNS_ERROR_INIT;
     _tns_strv_ char **holders = NULL;
@@ -67,21 +67,24 @@ static bool is_all_on_lun(struct tns_node *node, const struct tns_want *want,
 }
 
 static int release_holder(struct tns_node *node, const struct tns_want *want,
-                          const struct tns__sessions *sessions, const struct tns__path *path,
-                          const struct stale_holder *holder, struct tns_error *err)
+                          const struct tns__sessions *sessions,
+                          const struct tns__path *path, const struct stale_holder *holder,
+                          struct tns_error *err)
 {
     struct tns_error why = TNS_ERROR_INIT;
 
     if (!holder->is_map || !is_all_on_lun(node, want, sessions, holder->map.dev))
-        return tns__error_set(err, TNS_E_IDENTITY,
-                              "%s at LUN %u belonged to another volume and is still held by %s",
-                              path->dev, (unsigned)want->lun, holder->words);
+        return tns__error_set(
+            err, TNS_E_IDENTITY,
+            "%s at LUN %u belonged to another volume and is still held by %s", path->dev,
+            (unsigned)want->lun, holder->words);
     if (tns__users_none(node, holder->map.dev, NULL, holder->map.name, &why) < 0 ||
         tns__mpmap_remove(node, &holder->map, &why) < 0)
         return tns__error_set(err, TNS_E_IDENTITY,
                               "LUN %u belonged to another volume on this node: %s",
                               (unsigned)want->lun, why.text);
-    tns__log(node->ctx, LOG_NOTICE, TNS_LOG_DEVICE, "removed the stale map %s", holder->words);
+    tns__log(node->ctx, LOG_NOTICE, TNS_LOG_DEVICE, "removed the stale map %s",
+             holder->words);
     return 0;
 }
 
@@ -137,8 +140,8 @@ int tns__purge_stale(struct tns_node *node, const struct tns_want *want,
 
         /* the former owner's map is foreign to whoever is there now, also when that is not us */
         if (rc > 0)
-            rc = purge_path(node, want, sessions, path, path->err.code ? want->naa : path->id.naa,
-                            err);
+            rc = purge_path(node, want, sessions, path,
+                            path->err.code ? want->naa : path->id.naa, err);
         else if (rc == 0)
             continue;
         if (rc < 0)

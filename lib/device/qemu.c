@@ -30,8 +30,8 @@ static int note_path(const struct tns_node *node, const char *storeid, const cha
 }
 
 /* The answer is the portal's own; a mismatch on one of them condemns the whole map. */
-static int try_portal(struct qemu_map *map, const struct tns_addr *portal, unsigned budget_ms,
-                      struct tns_error *err)
+static int try_portal(struct qemu_map *map, const struct tns_addr *portal,
+                      unsigned budget_ms, struct tns_error *err)
 {
     const struct tns__peer peer = { .portal = portal,
                                     .target_iqn = map->want->target_iqn,
@@ -75,7 +75,8 @@ static int try_and_count(struct qemu_map *map, size_t i, struct tns_error *err)
     struct tns_error trouble = TNS_ERROR_INIT;
     int rc = try_portal(map, portal, budget_ms, &trouble);
 
-    if (rc < 0 && (!is_about_portal(rc) || tns__ctx_check(node->ctx, "the portals", err) < 0))
+    if (rc < 0 &&
+        (!is_about_portal(rc) || tns__ctx_check(node->ctx, "the portals", err) < 0))
         return tns__error_copy(err, &trouble);
     if (rc < 0) {
         map->failed++;
@@ -114,9 +115,9 @@ static int try_all(struct qemu_map *map, struct tns_error *err)
 static int write_note(struct qemu_map *map, const char *path, struct tns_error *err)
 {
     const struct tns_want *want = map->want;
-    _tns_json_ json_t *note = tns__json_pack(
-        err, "{s:s, s:s, s:I}", "url", map->url, "naa", want->naa, "size",
-        (json_int_t)want->size_bytes);
+    _tns_json_ json_t *note =
+        tns__json_pack(err, "{s:s, s:s, s:I}", "url", map->url, "naa", want->naa, "size",
+                       (json_int_t)want->size_bytes);
     _tns_free_ char *text = NULL;
     size_t len;
 
@@ -135,7 +136,8 @@ static void fill_mapped(const struct qemu_map *map, bool already, struct tns_map
     *ret = (struct tns_mapped){ .paths = map->verified,
                                 .portals_failed = map->failed,
                                 .already = already };
-    snprintf(ret->path, sizeof(ret->path), "/dev/tnstor/%s/%s", want->storeid, want->linkname);
+    snprintf(ret->path, sizeof(ret->path), "/dev/tnstor/%s/%s", want->storeid,
+             want->linkname);
     snprintf(ret->device, sizeof(ret->device), "%s", map->url);
     if (map->failed)
         snprintf(ret->warning, sizeof(ret->warning), "%u of %zu portals did not answer",
@@ -176,7 +178,8 @@ int tns__qemu_map(struct tns_node *node, const struct tns_want *want, const char
     return 0;
 }
 
-int tns__qemu_unmap(struct tns_node *node, const struct tns_want *want, struct tns_error *err)
+int tns__qemu_unmap(struct tns_node *node, const struct tns_want *want,
+                    struct tns_error *err)
 {
     char path[512];
     int rc = note_path(node, want->storeid, want->linkname, path, sizeof(path), err);
@@ -184,8 +187,8 @@ int tns__qemu_unmap(struct tns_node *node, const struct tns_want *want, struct t
     return rc < 0 ? rc : tns__sysroot_unlink(node->sr, err, "%s", path);
 }
 
-int tns__qemu_url(struct tns_node *node, const char *storeid, const char *linkname, char *ret,
-                  size_t cap, struct tns_error *err)
+int tns__qemu_url(struct tns_node *node, const char *storeid, const char *linkname,
+                  char *ret, size_t cap, struct tns_error *err)
 {
     _tns_json_ json_t *note = NULL;
     _tns_free_ char *text = NULL;

@@ -45,7 +45,8 @@ static json_t *record_portals(const struct tns_want *want)
     return list;
 }
 
-static char *record_text(const struct tns_want *want, size_t *ret_len, struct tns_error *err)
+static char *record_text(const struct tns_want *want, size_t *ret_len,
+                         struct tns_error *err)
 {
     json_t *portals = record_portals(want);
     _tns_json_ json_t *record = NULL;
@@ -69,7 +70,8 @@ static char *record_text(const struct tns_want *want, size_t *ret_len, struct tn
     return text;
 }
 
-int tns__record_write(struct tns_node *node, const struct tns_want *want, struct tns_error *err)
+int tns__record_write(struct tns_node *node, const struct tns_want *want,
+                      struct tns_error *err)
 {
     struct tns_error none = TNS_ERROR_INIT;
     _tns_free_ char *text = NULL, *before = NULL;
@@ -87,7 +89,8 @@ int tns__record_write(struct tns_node *node, const struct tns_want *want, struct
         return -TNS_E_NOMEM;
 
     /* the usual case, and then the disk is left alone */
-    if (tns__sysroot_slurp(node->sr, RECORD_MAX, &before, &before_len, &none, "%s", path) == 0 &&
+    if (tns__sysroot_slurp(node->sr, RECORD_MAX, &before, &before_len, &none, "%s", path) ==
+            0 &&
         before_len == len && memcmp(before, text, len) == 0)
         return 0;
     return tns__sysroot_replace(node->sr, text, len, 0600, err, "%s", path);
@@ -208,7 +211,8 @@ int tns__record_read(struct tns_node *node, const char *storeid, const char *lin
     if (rc < 0)
         return rc;
     m = tns__alloc(sizeof(*m));
-    if (!m || !(m->storeid = tns__strdup(storeid)) || !(m->linkname = tns__strdup(linkname)))
+    if (!m || !(m->storeid = tns__strdup(storeid)) ||
+        !(m->linkname = tns__strdup(linkname)))
         return tns__error_nomem(err);
     rc = record_load(node, path, &m->json, err);
     if (rc < 0)

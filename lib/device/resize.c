@@ -37,7 +37,8 @@ int tns__path_grow(struct tns_node *node, const struct tns__path *path, uint64_t
     rc = tns__path_rescan(node, path, err);
     if (rc < 0)
         return rc;
-    return tns__wait_for(node, &ue, GROW_MS, "the kernel to see the new size", has_size, &g, err);
+    return tns__wait_for(node, &ue, GROW_MS, "the kernel to see the new size", has_size, &g,
+                         err);
 }
 
 static int linked_paths(struct tns_node *node, const struct tns__link *link,
@@ -84,9 +85,9 @@ static int resize_linked(struct tns_node *node, const struct tns_want *want,
     if (rc < 0)
         return rc;
     if (verdict.proven == 0)
-        return verdict.trouble.code ? tns__error_copy(err, &verdict.trouble)
-                                    : tns__error_set(err, TNS_E_DEVICE, "%s has no path left",
-                                                     link->target);
+        return verdict.trouble.code
+                   ? tns__error_copy(err, &verdict.trouble)
+                   : tns__error_set(err, TNS_E_DEVICE, "%s has no path left", link->target);
     rc = resize_paths(node, want, &paths, err);
     if (rc < 0 || link->kind == TNS__LINK_DISK)
         return rc;
@@ -95,7 +96,8 @@ static int resize_linked(struct tns_node *node, const struct tns_want *want,
     return tns__mpmap_grow(node, &map, want->size_bytes, err);
 }
 
-int tns__device_resize(struct tns_node *node, const struct tns_want *want, struct tns_error *err)
+int tns__device_resize(struct tns_node *node, const struct tns_want *want,
+                       struct tns_error *err)
 {
     _tns_close_ int volume_lock = -1, lun_lock = -1;
     struct tns__link link;

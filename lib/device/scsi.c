@@ -109,7 +109,8 @@ static void ask_device(const struct question *q, const char *name, struct device
             continue;
         do
             run_cmd(fd, cmd, q->timeout_ms, &r->cmds[cmd]);
-        while (r->cmds[cmd].key == TNS__SENSE_UNIT_ATTENTION && ++tries < UNIT_ATTENTIONS_MAX);
+        while (r->cmds[cmd].key == TNS__SENSE_UNIT_ATTENTION &&
+               ++tries < UNIT_ATTENTIONS_MAX);
     }
     /* closed by leaving: a descriptor more or less does not matter here */
 }
@@ -135,29 +136,32 @@ static void ask_main(void *arg, int reply_fd)
 
 /* ---- in the parent ---- */
 
-static int cmd_error(const struct cmd_reply *r, int cmd, const char *name, struct tns_error *err)
+static int cmd_error(const struct cmd_reply *r, int cmd, const char *name,
+                     struct tns_error *err)
 {
     if (r->sys_errno)
         return tns__error_errno(err, TNS_E_DEVICE, r->sys_errno, "%s: %s failed", name,
                                 cmd_names[cmd]);
     if (r->host_status)
-        return tns__error_set(err, TNS_E_DEVICE, "%s does not answer %s (host status 0x%02x)",
-                              name, cmd_names[cmd], r->host_status);
+        return tns__error_set(err, TNS_E_DEVICE,
+                              "%s does not answer %s (host status 0x%02x)", name,
+                              cmd_names[cmd], r->host_status);
     if (r->status == 0)
         return 0;
     tns__scsi_sense_error(r->key, r->ascq, cmd_names[cmd], err);
     return tns__error_prefix(err, "%s", name);
 }
 
-static int parse_reply(const struct device_reply *r, const char *name, struct tns_scsi_id *ret,
-                       struct tns_error *err)
+static int parse_reply(const struct device_reply *r, const char *name,
+                       struct tns_scsi_id *ret, struct tns_error *err)
 {
     const struct cmd_reply *cmds = r->cmds;
     struct tns_scsi_id id = { 0 };
     int rc = 0;
 
     if (r->open_errno)
-        return tns__error_errno(err, r->open_errno == ENOENT ? TNS_E_NOTFOUND : TNS_E_DEVICE,
+        return tns__error_errno(err,
+                                r->open_errno == ENOENT ? TNS_E_NOTFOUND : TNS_E_DEVICE,
                                 r->open_errno, "cannot open /dev/%s", name);
     for (int cmd = 0; cmd < N_CMDS && rc == 0; cmd++)
         rc = cmd_error(&cmds[cmd], cmd, name, err);
@@ -169,8 +173,8 @@ static int parse_reply(const struct device_reply *r, const char *name, struct tn
     if (rc == 0 && cmds[CMD_SERIAL].len)
         rc = tns__vpd_serial(cmds[CMD_SERIAL].data, cmds[CMD_SERIAL].len, id.serial, err);
     if (rc == 0)
-        rc = tns__vpd_naa(cmds[CMD_IDENTIFICATION].data, cmds[CMD_IDENTIFICATION].len, id.naa,
-                          err);
+        rc = tns__vpd_naa(cmds[CMD_IDENTIFICATION].data, cmds[CMD_IDENTIFICATION].len,
+                          id.naa, err);
     if (rc < 0)
         return tns__error_prefix(err, "%s", name);
     *ret = id;
@@ -197,9 +201,10 @@ static int stuck_check(struct tns_sysroot *sr, const char *name, struct tns_erro
     if (tns__sysroot_read_u64(sr, &pid, &none, TNS__STUCK_DIR "/%s", name) < 0)
         return 0;
     if (tns__sysroot_exists(sr, "/proc/%llu", (unsigned long long)pid))
-        return tns__error_set(err, TNS_E_DEVICE,
-                              "%s hangs in the kernel: process %llu still waits for its answer",
-                              name, (unsigned long long)pid);
+        return tns__error_set(
+            err, TNS_E_DEVICE,
+            "%s hangs in the kernel: process %llu still waits for its answer", name,
+            (unsigned long long)pid);
     tns__sysroot_unlink(sr, &none, TNS__STUCK_DIR "/%s", name);
     return 0;
 }
@@ -248,7 +253,8 @@ static bool ask_together(const struct asking *as, const char *const names[], siz
         return true;
     }
     tns__ctx_begin(&soon, TOGETHER_MS);
-    if (tns__apart_read(&child, &soon, replies, n * sizeof(*replies), "the device", &err) < 0)
+    if (tns__apart_read(&child, &soon, replies, n * sizeof(*replies), "the device", &err) <
+        0)
         return false;
     tns__apart_done(&child);
     for (size_t i = 0; i < n; i++)
@@ -294,8 +300,8 @@ static void ask_each(const struct asking *as, const char *const names[], size_t 
 }
 
 static void scsi_identify_all(struct tns_scsi *scsi, struct tns_sysroot *sr,
-                              const struct tns_ctx *ctx, const char *const names[], size_t n,
-                              bool with_serial, struct tns_scsi_id ids[],
+                              const struct tns_ctx *ctx, const char *const names[],
+                              size_t n, bool with_serial, struct tns_scsi_id ids[],
                               struct tns_error errs[])
 {
     _tns_close_ int dev_dir = -1;

@@ -43,7 +43,8 @@ static void read_portal(struct tns_node *node, struct tns__session *s)
     char address[64], port[16], text[96];
 
     if (tns__sysroot_read(node->sr, address, sizeof(address), &none,
-                          CONNECTION_DIR "/connection%u:0/persistent_address", s->sid) < 0 ||
+                          CONNECTION_DIR "/connection%u:0/persistent_address",
+                          s->sid) < 0 ||
         tns__sysroot_read(node->sr, port, sizeof(port), &none,
                           CONNECTION_DIR "/connection%u:0/persistent_port", s->sid) < 0)
         return;
@@ -63,8 +64,8 @@ static int read_session(struct tns_node *node, const char *name, const char *tar
 
     if (!sid_of(name, &s.sid))
         return 0;
-    rc = tns__sysroot_read(node->sr, text, sizeof(text), &gone, SESSION_DIR "/%s/targetname",
-                           name);
+    rc = tns__sysroot_read(node->sr, text, sizeof(text), &gone,
+                           SESSION_DIR "/%s/targetname", name);
     if (rc == 0 && strcmp(text, target_iqn) != 0)
         return 0;
     if (rc == 0)
@@ -72,14 +73,16 @@ static int read_session(struct tns_node *node, const char *name, const char *tar
                                name);
     s.is_up = rc == 0 && strcmp(text, "LOGGED_IN") == 0;
     if (rc == 0)
-        rc = tns__sysroot_readlink(node->sr, text, sizeof(text), &gone, SESSION_DIR "/%s", name);
+        rc = tns__sysroot_readlink(node->sr, text, sizeof(text), &gone, SESSION_DIR "/%s",
+                                   name);
     if (rc < 0)
         return rc == -TNS_E_NOTFOUND ? 0 : tns__error_copy(err, &gone);
     if (!host_of(text, &s.host))
         return tns__error_set(err, TNS_E_DEVICE, "%s has no SCSI host", name);
 
     /* kernels that do not tell use one target per host, with number 0 */
-    if (tns__sysroot_read_u64(node->sr, &id, NULL, SESSION_DIR "/%s/target_id", name) == 0 &&
+    if (tns__sysroot_read_u64(node->sr, &id, NULL, SESSION_DIR "/%s/target_id", name) ==
+            0 &&
         id < UINT16_MAX)
         s.target_id = (unsigned)id;
     read_portal(node, &s);
@@ -87,8 +90,8 @@ static int read_session(struct tns_node *node, const char *name, const char *tar
     return 1;
 }
 
-int tns__sessions_read(struct tns_node *node, const char *target_iqn, struct tns__sessions *ret,
-                       struct tns_error *err)
+int tns__sessions_read(struct tns_node *node, const char *target_iqn,
+                       struct tns__sessions *ret, struct tns_error *err)
 {
     struct tns_error mine = TNS_ERROR_INIT;
     _tns_strv_ char **names = NULL;
@@ -138,7 +141,8 @@ int tns__session_has_devices(struct tns_node *node, const struct tns__session *s
 {
     _tns_strv_ char **targets = NULL;
     char prefix[32];
-    int rc = tns__sysroot_list(node->sr, &targets, err, SESSION_DIR "/session%u/device", s->sid);
+    int rc =
+        tns__sysroot_list(node->sr, &targets, err, SESSION_DIR "/session%u/device", s->sid);
 
     if (rc < 0)
         return rc;

@@ -8,12 +8,12 @@
 #define TNS__SESSIONS_MAX 64u
 
 struct tns__session {
-    unsigned sid;       /* sessionN                                   */
-    unsigned host;      /* hostN: one for each session with iscsi_tcp */
+    unsigned sid;  /* sessionN                                   */
+    unsigned host; /* hostN: one for each session with iscsi_tcp */
     unsigned target_id;
     struct tns_addr portal; /* the one that was logged in to          */
     bool has_portal;
-    bool is_up;         /* LOGGED_IN                                  */
+    bool is_up; /* LOGGED_IN                                  */
 };
 
 struct tns__sessions {
@@ -22,8 +22,8 @@ struct tns__sessions {
 };
 
 /* The sessions to this target, whatever their state. None is no error. */
-int tns__sessions_read(struct tns_node *node, const char *target_iqn, struct tns__sessions *ret,
-                       struct tns_error *err);
+int tns__sessions_read(struct tns_node *node, const char *target_iqn,
+                       struct tns__sessions *ret, struct tns_error *err);
 const struct tns__session *tns__sessions_find(const struct tns__sessions *all,
                                               const struct tns_addr *portal);
 size_t tns__sessions_up(const struct tns__sessions *all);
@@ -38,7 +38,8 @@ int tns__session_has_devices(struct tns_node *node, const struct tns__session *s
  * portal that fails is counted and remembered; only when there is no session at all it is an error.
  */
 int tns__sessions_ensure(struct tns_node *node, const struct tns_want *want,
-                         struct tns__sessions *ret, unsigned *ret_failed, struct tns_error *err);
+                         struct tns__sessions *ret, unsigned *ret_failed,
+                         struct tns_error *err);
 /* Leaves the target on every portal of the want when no device of it is left; takes our node records
  * along. */
 int tns__sessions_leave(struct tns_node *node, const struct tns_want *want,
@@ -58,8 +59,8 @@ void tns__node_record_delete(struct tns_node *node, const struct tns_ctx *ctx,
 /* iscsiadm's exit code as an error code; 0 for success and for "exists already". */
 int tns__iscsiadm_code(int exit_code);
 /* Runs "iscsiadm -m node -T target -p portal ..."; more[] ends with NULL. */
-int tns__iscsiadm_node(struct tns_node *node, const struct tns_ctx *ctx, const char *target_iqn,
-                       const struct tns_addr *portal, const char *const more[],
-                       struct tns_error *err);
+int tns__iscsiadm_node(struct tns_node *node, const struct tns_ctx *ctx,
+                       const char *target_iqn, const struct tns_addr *portal,
+                       const char *const more[], struct tns_error *err);
 
 #endif

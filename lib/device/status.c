@@ -7,7 +7,8 @@
 #include "device/locate.h"
 #include "device/verify.h"
 
-static void set_portal(const struct tns__located *at, const struct tns__path *path, json_t *ret)
+static void set_portal(const struct tns__located *at, const struct tns__path *path,
+                       json_t *ret)
 {
     for (size_t i = 0; i < at->sessions.n; i++) {
         const struct tns__session *s = &at->sessions.s[i];
@@ -27,8 +28,8 @@ static json_t *path_status(struct tns_node *node, const struct tns__located *at,
     char state[32] = "unknown";
     json_t *one;
 
-    tns__sysroot_read(node->sr, state, sizeof(state), NULL, "/sys/class/block/%s/device/state",
-                      path->dev);
+    tns__sysroot_read(node->sr, state, sizeof(state), NULL,
+                      "/sys/class/block/%s/device/state", path->dev);
     one = tns__json_pack(err, "{s:s, s:s}", "dev", path->dev, "state", state);
     if (!one)
         return NULL;
@@ -37,8 +38,8 @@ static json_t *path_status(struct tns_node *node, const struct tns__located *at,
         json_object_set_new(one, "error", json_string(path->err.text));
     else
         json_object_update_new(one,
-                               tns__json_pack(NULL, "{s:s, s:I}", "naa", path->id.naa, "size",
-                                              (json_int_t)path->id.size_bytes));
+                               tns__json_pack(NULL, "{s:s, s:I}", "naa", path->id.naa,
+                                              "size", (json_int_t)path->id.size_bytes));
     return one;
 }
 
@@ -90,9 +91,9 @@ static json_t *head(struct tns_node *node, const struct tns__known *known,
         tns__wwid_of(known->naa, wwid);
     if (dev)
         tns__dev_size(node, dev, &size, NULL);
-    return tns__json_pack(err, "{s:b, s:s, s:s?, s:s, s:I}", "mapped", (int)is_mapped, "path",
-                          path, "device", is_mapped ? at->link.target : dev, "wwid", wwid,
-                          "size", (json_int_t)size);
+    return tns__json_pack(err, "{s:b, s:s, s:s?, s:s, s:I}", "mapped", (int)is_mapped,
+                          "path", path, "device", is_mapped ? at->link.target : dev, "wwid",
+                          wwid, "size", (json_int_t)size);
 }
 
 int tns__device_status(struct tns_node *node, const struct tns_want *want, json_t **ret,

@@ -19,8 +19,8 @@ static bool is_gone(struct tns_node *node, struct tns__located *at)
     return at->paths.n > 0 && gone == at->paths.n;
 }
 
-static int tidy_known(struct tns_node *node, const struct tns__known *known, bool *ret_removed,
-                      struct tns_error *err)
+static int tidy_known(struct tns_node *node, const struct tns__known *known,
+                      bool *ret_removed, struct tns_error *err)
 {
     _tns_free_ struct tns__located *at = tns__alloc(sizeof(*at));
     _tns_close_ int lun_lock = -1;
@@ -75,8 +75,8 @@ int tns__device_tidy(struct tns_node *node, const char *storeid, unsigned *ret_r
             return rc;
         /* one that is in use, or that cannot be told, stays and is told about */
         if (tidy_one(node, storeid, *name, &is_removed, &mine) < 0)
-            tns__log(node->ctx, LOG_WARNING, TNS_LOG_DEVICE, "%s/%s is left over: %s", storeid,
-                     *name, mine.text);
+            tns__log(node->ctx, LOG_WARNING, TNS_LOG_DEVICE, "%s/%s is left over: %s",
+                     storeid, *name, mine.text);
         removed += is_removed;
     }
     *ret_removed = removed;
@@ -101,15 +101,17 @@ static int forget_notes(struct tns_node *node, const char *storeid, struct tns_e
     _tns_strv_ char **names = NULL;
     int rc = 0;
 
-    if (tns__sysroot_list(node->sr, &names, NULL, "%s/qemu/%s", tns__run_dir(node), storeid) < 0)
+    if (tns__sysroot_list(node->sr, &names, NULL, "%s/qemu/%s", tns__run_dir(node),
+                          storeid) < 0)
         return 0;
     for (char **name = names; *name && rc == 0; name++)
-        rc = tns__sysroot_unlink(node->sr, err, "%s/qemu/%s/%s", tns__run_dir(node), storeid,
-                                 *name);
+        rc = tns__sysroot_unlink(node->sr, err, "%s/qemu/%s/%s", tns__run_dir(node),
+                                 storeid, *name);
     return rc;
 }
 
-int tns__record_remove_all(struct tns_node *node, const char *storeid, struct tns_error *err)
+int tns__record_remove_all(struct tns_node *node, const char *storeid,
+                           struct tns_error *err)
 {
     _tns_strv_ char **names = NULL;
     int rc = tns__record_names(node, storeid, &names, err);

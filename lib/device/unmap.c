@@ -118,8 +118,8 @@ int tns__device_unmap(struct tns_node *node, const struct tns_want *want, bool l
     return rc < 0 ? tns__error_prefix(err, "unmapping %s", want->linkname) : 0;
 }
 
-int tns__device_check_unused(struct tns_node *node, const char *storeid, const char *linkname,
-                             struct tns_error *err)
+int tns__device_check_unused(struct tns_node *node, const char *storeid,
+                             const char *linkname, struct tns_error *err)
 {
     const struct tns_want want = { .storeid = storeid, .linkname = linkname };
     _tns_free_ struct tns__located *at = tns__alloc(sizeof(*at));

@@ -6,24 +6,26 @@
 #include <stdio.h>
 #include <string.h>
 
-int tns__verify_id(const struct tns_want *want, const struct tns_scsi_id *id, const char *where,
-                   struct tns_error *err)
+int tns__verify_id(const struct tns_want *want, const struct tns_scsi_id *id,
+                   const char *where, struct tns_error *err)
 {
     if (!id->naa[0])
         return tns__error_set(err, TNS_E_IDENTITY,
                               "%s shows no NAA identifier, but %s is naa.%s", where,
                               want->linkname, want->naa);
     if (strcmp(id->naa, want->naa) != 0)
-        return tns__error_set(err, TNS_E_IDENTITY,
-                              "%s is naa.%s, but %s is naa.%s: another volume is behind LUN %u",
-                              where, id->naa, want->linkname, want->naa, (unsigned)want->lun);
+        return tns__error_set(
+            err, TNS_E_IDENTITY,
+            "%s is naa.%s, but %s is naa.%s: another volume is behind LUN %u", where,
+            id->naa, want->linkname, want->naa, (unsigned)want->lun);
     if (want->serial && strcmp(id->serial, want->serial) != 0)
         return tns__error_set(err, TNS_E_IDENTITY,
                               "%s has the serial number \"%s\", but %s has \"%s\"", where,
                               id->serial, want->linkname, want->serial);
     if (want->blocksize && id->blocksize != want->blocksize)
         return tns__error_set(err, TNS_E_IDENTITY,
-                              "%s has blocks of %" PRIu32 " bytes, but %s has blocks of %" PRIu32,
+                              "%s has blocks of %" PRIu32
+                              " bytes, but %s has blocks of %" PRIu32,
                               where, id->blocksize, want->linkname, want->blocksize);
     if (want->size_bytes && id->size_bytes != want->size_bytes)
         return tns__error_set(err, TNS_E_IDENTITY,
@@ -55,7 +57,8 @@ int tns__paths_judge(const struct tns_want *want, const struct tns__paths *paths
 }
 
 int tns__paths_verify(struct tns_node *node, const struct tns_want *want,
-                      struct tns__paths *paths, struct tns__verdict *ret, struct tns_error *err)
+                      struct tns__paths *paths, struct tns__verdict *ret,
+                      struct tns_error *err)
 {
     tns__paths_identify(node, paths, want->serial != NULL);
     return tns__paths_judge(want, paths, ret, err);
@@ -64,7 +67,8 @@ int tns__paths_verify(struct tns_node *node, const struct tns_want *want,
 void tns__mapped_fill(const struct tns_want *want, const struct tns__verdict *verdict,
                       const char *device, unsigned portals_failed, struct tns_mapped *ret)
 {
-    struct tns_mapped mapped = { .paths = verdict->proven, .portals_failed = portals_failed };
+    struct tns_mapped mapped = { .paths = verdict->proven,
+                                 .portals_failed = portals_failed };
 
     snprintf(mapped.path, sizeof(mapped.path), "/dev/tnstor/%s/%s", want->storeid,
              want->linkname);

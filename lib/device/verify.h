@@ -7,13 +7,14 @@
 
 struct tns__verdict {
     unsigned proven;
-    unsigned silent; /* no answer, or the LUN is gone there */
+    unsigned silent;          /* no answer, or the LUN is gone there */
     struct tns_error trouble; /* the first silence */
 };
 
 /* Asks all paths and judges the answers. One mismatch is TNS_E_IDENTITY for all. */
 int tns__paths_verify(struct tns_node *node, const struct tns_want *want,
-                      struct tns__paths *paths, struct tns__verdict *ret, struct tns_error *err);
+                      struct tns__paths *paths, struct tns__verdict *ret,
+                      struct tns_error *err);
 /* The same about answers that are there. */
 int tns__paths_judge(const struct tns_want *want, const struct tns__paths *paths,
                      struct tns__verdict *ret, struct tns_error *err);

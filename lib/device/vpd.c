@@ -32,11 +32,13 @@ static int page_payload(const uint8_t *page, size_t len, uint8_t code, size_t *r
     size_t payload;
 
     if (len < 4 || page[1] != code)
-        return tns__error_set(err, TNS_E_DEVICE, "the device sent no VPD page 0x%02x", code);
+        return tns__error_set(err, TNS_E_DEVICE, "the device sent no VPD page 0x%02x",
+                              code);
     /* qualifier 0 and type 0: a disk that is there. 0x7f: nothing behind this LUN. */
     if (page[0] != 0)
         return tns__error_set(err, page[0] == 0x7f ? TNS_E_NOTFOUND : TNS_E_DEVICE,
-                              "there is no disk behind this LUN (peripheral 0x%02x)", page[0]);
+                              "there is no disk behind this LUN (peripheral 0x%02x)",
+                              page[0]);
     payload = be16(page + 2);
     if (payload > len - 4)
         return tns__error_set(err, TNS_E_DEVICE, "VPD page 0x%02x is cut short", code);
@@ -70,14 +72,15 @@ int tns__vpd_naa(const uint8_t *page, size_t len, char ret[33], struct tns_error
         char other[33];
 
         if (4u + d[3] > left)
-            return tns__error_set(err, TNS_E_DEVICE, "VPD page 0x83 has a broken designator");
+            return tns__error_set(err, TNS_E_DEVICE,
+                                  "VPD page 0x83 has a broken designator");
         if (!is_naa6(d))
             continue;
         hex_of(d + 4, NAA_BYTES, other);
         /* two names for one unit: none of them proves anything */
         if (naa[0] && strcmp(naa, other) != 0)
-            return tns__error_set(err, TNS_E_IDENTITY, "the device claims to be both %s and %s",
-                                  naa, other);
+            return tns__error_set(err, TNS_E_IDENTITY,
+                                  "the device claims to be both %s and %s", naa, other);
         memcpy(naa, other, sizeof(naa));
     }
     memcpy(ret, naa, sizeof(naa));
@@ -121,7 +124,8 @@ int tns__scsi_capacity(const uint8_t *data, size_t len, uint64_t *ret_bytes,
                               blocksize);
     if (__builtin_add_overflow(be64(data), 1u, &blocks) ||
         __builtin_mul_overflow(blocks, blocksize, &bytes))
-        return tns__error_set(err, TNS_E_DEVICE, "the device reports an impossible capacity");
+        return tns__error_set(err, TNS_E_DEVICE,
+                              "the device reports an impossible capacity");
     *ret_bytes = bytes;
     *ret_blocksize = blocksize;
     return 0;
@@ -155,8 +159,9 @@ int tns__scsi_luns(const uint8_t *data, size_t len, json_t **ret, struct tns_err
         return tns__error_set(err, TNS_E_DEVICE, "REPORT LUNS is cut short");
     bytes = be32(data);
     if (bytes % 8 || bytes > len - 8)
-        return tns__error_set(err, TNS_E_DEVICE, "REPORT LUNS announces %zu bytes and has %zu",
-                              bytes, len - 8);
+        return tns__error_set(err, TNS_E_DEVICE,
+                              "REPORT LUNS announces %zu bytes and has %zu", bytes,
+                              len - 8);
     numbers = tns__calloc(bytes / 8 + 1, sizeof(*numbers));
     if (!numbers || !luns)
         return tns__error_nomem(err);
@@ -175,11 +180,12 @@ int tns__scsi_luns(const uint8_t *data, size_t len, json_t **ret, struct tns_err
     return 0;
 }
 
-int tns__scsi_sense_error(unsigned key, unsigned ascq, const char *what, struct tns_error *err)
+int tns__scsi_sense_error(unsigned key, unsigned ascq, const char *what,
+                          struct tns_error *err)
 {
     /* numbers only: libiscsi knows no text for many of them, and answers NULL */
     if (key == 5 && ascq >> 8 == ASC_LUN_NOT_SUPPORTED)
         return tns__error_set(err, TNS_E_NOTFOUND, "%s: the target has no such LUN", what);
-    return tns__error_set(err, TNS_E_DEVICE, "%s: refused by the device (sense %x/%04x)", what,
-                          key, ascq);
+    return tns__error_set(err, TNS_E_DEVICE, "%s: refused by the device (sense %x/%04x)",
+                          what, key, ascq);
 }

@@ -14,9 +14,11 @@
 
 void tns__uevent_open(struct tns__uevent *ue)
 {
-    struct sockaddr_nl nl = { .nl_family = AF_NETLINK, .nl_groups = GROUP_KERNEL | GROUP_UDEV };
+    struct sockaddr_nl nl = { .nl_family = AF_NETLINK,
+                              .nl_groups = GROUP_KERNEL | GROUP_UDEV };
 
-    ue->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+    ue->fd =
+        socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
     if (ue->fd >= 0 && bind(ue->fd, (struct sockaddr *)&nl, sizeof(nl)) < 0) {
         close(ue->fd);
         ue->fd = -1;

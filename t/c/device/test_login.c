@@ -114,9 +114,10 @@ START_TEST(test_chap_secrets_are_swapped_into_the_0600_record_and_into_nothing_e
     unsigned failed;
 
     want.n_portals = 1;
-    want.chap = (struct tns_chap){
-        .user = "tnuser", .password = chap, .mutual_user = "nasuser", .mutual_password = mutual
-    };
+    want.chap = (struct tns_chap){ .user = "tnuser",
+                                   .password = chap,
+                                   .mutual_user = "nasuser",
+                                   .mutual_password = mutual };
     tst_ok(ensure(&failed), &w->err);
     ck_assert(record_says("\nnode.session.auth.authmethod = CHAP\n"));
     ck_assert(record_says("\nnode.session.auth.username = tnuser\n"));
@@ -285,7 +286,8 @@ END_TEST
 
 /* ---- portals that fail ---- */
 
-START_TEST(test_d24_a_portal_that_refuses_does_not_fail_the_rest_and_is_left_out_for_a_while)
+START_TEST(
+    test_d24_a_portal_that_refuses_does_not_fail_the_rest_and_is_left_out_for_a_while)
 {
     unsigned failed = 9;
 
@@ -377,8 +379,8 @@ START_TEST(test_the_initiator_name_is_read_and_checked)
     tst_ok(tns__device_initiator_name(&w->node, name, sizeof(name), &w->err), &w->err);
     ck_assert_str_eq(name, W_INITIATOR);
     world_put(w, "/etc/iscsi/initiatorname.iscsi", "GenerateName=yes\n");
-    tst_fails(tns__device_initiator_name(&w->node, name, sizeof(name), &w->err), TNS_E_CONFIG,
-              &w->err);
+    tst_fails(tns__device_initiator_name(&w->node, name, sizeof(name), &w->err),
+              TNS_E_CONFIG, &w->err);
 }
 END_TEST
 

@@ -10,10 +10,10 @@
 
 #define LINK "vm-100-disk-0"
 #define MAPPER_A "/dev/mapper/" W_WWID_A
-#define NEW_RECORD(p)                                                                          \
-    "iscsiadm -m node -T " W_IQN " -p " p " -o new\n"                                          \
-    "iscsiadm -m node -T " W_IQN " -p " p " -o update -n node.startup -v manual"               \
-    " -n node.session.scan -v manual -n node.session.initial_login_retry_max -v 0"             \
+#define NEW_RECORD(p)                                                                      \
+    "iscsiadm -m node -T " W_IQN " -p " p " -o new\n"                                      \
+    "iscsiadm -m node -T " W_IQN " -p " p " -o update -n node.startup -v manual"           \
+    " -n node.session.scan -v manual -n node.session.initial_login_retry_max -v 0"         \
     " -n node.session.auth.authmethod -v None\n"
 #define LOGIN(p) "iscsiadm -m node -T " W_IQN " -p " p " --login\n"
 #define WWID_ADD "multipath -a " W_WWID_A "\n"
@@ -134,7 +134,8 @@ START_TEST(test_without_multipath_the_link_is_the_disk_sequence_number)
     world_multipathd_stop(w);
     tst_ok(map(), &w->err);
     world_ran(w, NEW_RECORD("10.0.0.2:3260") LOGIN("10.0.0.2:3260"));
-    snprintf(target, sizeof(target), "/dev/disk/by-diskseq/%u", world_disk_of(w, 0, 1)->diskseq);
+    snprintf(target, sizeof(target), "/dev/disk/by-diskseq/%u",
+             world_disk_of(w, 0, 1)->diskseq);
     ck_assert(world_link_is(w, LINK, target));
     tst_ok(map(), &w->err);
     ck_assert(mapped.already);
@@ -219,12 +220,12 @@ START_TEST(test_status_tells_paths_portals_and_users)
     ck_assert_str_eq(json_string_value(json_object_get(path, "portal")), "10.0.0.2:3260");
     path = json_array_get(json_object_get(status, "paths"), 1);
     ck_assert_ptr_nonnull(json_object_get(path, "error"));
-    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(status, "openers"), 0)),
+    ck_assert_str_eq(json_string_value(
+                         json_array_get(json_object_get(status, "openers"), 0)),
                      "process 5 (kvm)");
     json_decref(status);
 }
 END_TEST
-
 
 static Suite *suite(void)
 {

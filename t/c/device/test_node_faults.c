@@ -393,7 +393,8 @@ START_TEST(test_d15_a_volume_that_is_open_or_mounted_is_not_unmapped_and_who_is_
     ck_assert_int_eq(unmap(), -TNS_E_CONFLICT);
     tst_says(&w->err, "/mnt/x");
     tns__error_clear(&w->err);
-    ck_assert_int_eq(tns__device_check_unused(&w->node, "store1", LINK, &w->err), -TNS_E_CONFLICT);
+    ck_assert_int_eq(tns__device_check_unused(&w->node, "store1", LINK, &w->err),
+                     -TNS_E_CONFLICT);
     tst_says(&w->err, "/mnt/x");
     tns__error_clear(&w->err);
 

@@ -60,13 +60,15 @@ START_TEST(test_discovery_names_the_target_and_its_portal)
     const json_t *target;
     char portal[64];
 
-    tst_ok(tns__probe_discover(&ctx, &tgt.portals[0], NULL, TGT_INITIATOR, &targets, &err), &err);
+    tst_ok(tns__probe_discover(&ctx, &tgt.portals[0], NULL, TGT_INITIATOR, &targets, &err),
+           &err);
     ck_assert_uint_eq(json_array_size(targets), 1);
     target = json_array_get(targets, 0);
     ck_assert_str_eq(json_string_value(json_object_get(target, "iqn")), TGT_IQN);
     snprintf(portal, sizeof(portal), "127.0.0.1:%d", tgt.portals[0].port);
-    ck_assert_str_eq(
-        json_string_value(json_array_get(json_object_get(target, "portals"), 0)), portal);
+    ck_assert_str_eq(json_string_value(
+                         json_array_get(json_object_get(target, "portals"), 0)),
+                     portal);
     json_decref(targets);
 }
 END_TEST
@@ -119,8 +121,8 @@ START_TEST(test_report_luns_sees_added_and_removed_luns)
     json_t *luns = NULL;
 
     tgt_lun_add(&tgt, 7, "b.img", 32 * MIB, TGT_NAA_B, "bbbb");
-    tst_ok(tns__probe_report_luns(&ctx, &tgt.portals[0], TGT_IQN, NULL, TGT_INITIATOR, &luns,
-                                  &err),
+    tst_ok(tns__probe_report_luns(&ctx, &tgt.portals[0], TGT_IQN, NULL, TGT_INITIATOR,
+                                  &luns, &err),
            &err);
     /* LUN 0 is tgtd's controller */
     ck_assert_uint_eq(json_array_size(luns), 3);
@@ -129,8 +131,8 @@ START_TEST(test_report_luns_sees_added_and_removed_luns)
     json_decref(luns);
 
     tgt_lun_remove(&tgt, 5);
-    tst_ok(tns__probe_report_luns(&ctx, &tgt.portals[0], TGT_IQN, NULL, TGT_INITIATOR, &luns,
-                                  &err),
+    tst_ok(tns__probe_report_luns(&ctx, &tgt.portals[0], TGT_IQN, NULL, TGT_INITIATOR,
+                                  &luns, &err),
            &err);
     ck_assert_uint_eq(json_array_size(luns), 2);
     ck_assert_int_eq(json_integer_value(json_array_get(luns, 1)), 7);
@@ -160,7 +162,8 @@ static void target_demands_chap(bool mutual)
 {
     tgt_adm(&tgt, "--mode", "account", "--op", "new", "--user", "tnuser", "--password",
             TST_CANARY_CHAP, NULL);
-    tgt_adm(&tgt, "--mode", "account", "--op", "bind", "--tid", "1", "--user", "tnuser", NULL);
+    tgt_adm(&tgt, "--mode", "account", "--op", "bind", "--tid", "1", "--user", "tnuser",
+            NULL);
     if (!mutual)
         return;
     tgt_adm(&tgt, "--mode", "account", "--op", "new", "--user", "nasuser", "--password",
@@ -172,8 +175,8 @@ static void target_demands_chap(bool mutual)
 static int identify_chap(const struct tns_chap *chap)
 {
     struct tns_scsi_id id = { 0 };
-    int rc = tns__probe_identify(&ctx, &tgt.portals[0], TGT_IQN, 5, chap, TGT_INITIATOR, &id,
-                                 &err);
+    int rc = tns__probe_identify(&ctx, &tgt.portals[0], TGT_IQN, 5, chap, TGT_INITIATOR,
+                                 &id, &err);
 
     if (rc == 0)
         ck_assert_str_eq(id.naa, TGT_NAA_A);
@@ -308,8 +311,9 @@ END_TEST
 
 START_TEST(test_d24_one_unreachable_portal_does_not_fail_the_rest)
 {
-    struct tns_addr portals[] = { { .host = "127.0.0.3", .port = (uint16_t)tgt_free_port() },
-                                  tgt.portals[0] };
+    struct tns_addr portals[] = {
+        { .host = "127.0.0.3", .port = (uint16_t)tgt_free_port() }, tgt.portals[0]
+    };
     struct tns_want want = want_lun(5);
     struct tns_mapped mapped;
 
@@ -334,7 +338,8 @@ START_TEST(test_a_portal_that_accepts_and_says_nothing_ends_at_the_deadline)
 
     start = tns__now_ns();
     ctx.deadline_ns = start + TNS_MS(300);
-    tst_fails(tns__probe_identify(&ctx, &silent, TGT_IQN, 5, NULL, TGT_INITIATOR, &id, &err),
+    tst_fails(tns__probe_identify(&ctx, &silent, TGT_IQN, 5, NULL, TGT_INITIATOR, &id,
+                                  &err),
               TNS_E_TIMEOUT, &err);
     ck_assert_uint_lt(tns__now_ns() - start, TNS_MS(1500));
     close(fd);
@@ -364,7 +369,8 @@ static Suite *suite(void)
     tcase_add_test(tc, test_mutual_chap_proves_both_sides);
     tcase_add_test(tc, test_qemu_maps_a_lun_that_is_proven_on_every_portal);
     tcase_add_test(tc, test_a_silent_swap_behind_a_lun_is_refused_every_time);
-    tcase_add_test(tc, test_an_edited_extent_that_keeps_its_naa_is_refused_by_size_and_serial);
+    tcase_add_test(tc,
+                   test_an_edited_extent_that_keeps_its_naa_is_refused_by_size_and_serial);
     tcase_add_test(tc, test_an_unmapped_lun_and_an_emptied_one_are_never_mapped);
     tcase_add_test(tc, test_d24_one_unreachable_portal_does_not_fail_the_rest);
     tcase_add_test(tc, test_a_portal_that_accepts_and_says_nothing_ends_at_the_deadline);

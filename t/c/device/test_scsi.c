@@ -221,7 +221,8 @@ START_TEST(test_a_device_that_hangs_ends_at_the_deadline_and_holds_no_lock)
     int lock = -1;
 
     paper("sdc", "hang", W_NAA_A);
-    tst_ok(tns__sysroot_lock(w->sr, &w->ctx, &lock, &w->err, "/run/tnstor/lock/x"), &w->err);
+    tst_ok(tns__sysroot_lock(w->sr, &w->ctx, &lock, &w->err, "/run/tnstor/lock/x"),
+           &w->err);
     ignores_kill = true;
     w->ctx.deadline_ns = start + TNS_MS(300);
     tst_fails(identify("sdc", &id), TNS_E_TIMEOUT, &w->err);
@@ -230,7 +231,8 @@ START_TEST(test_a_device_that_hangs_ends_at_the_deadline_and_holds_no_lock)
     /* the child is still there; the lock that we let go is free all the same */
     close(lock);
     w->ctx.deadline_ns = tns__now_ns() + TNS_MS(300);
-    tst_ok(tns__sysroot_lock(w->sr, &w->ctx, &lock, &w->err, "/run/tnstor/lock/x"), &w->err);
+    tst_ok(tns__sysroot_lock(w->sr, &w->ctx, &lock, &w->err, "/run/tnstor/lock/x"),
+           &w->err);
     close(lock);
     ignores_kill = false;
     ck_assert_int_eq(kill(atoi(world_get(w, "/run/tnstor/stuck/sdc")), SIGKILL), 0);
@@ -344,11 +346,13 @@ END_TEST
 /* Listing one of these would be looking at everybody's devices. */
 static void nothing_foreign(const char *traced)
 {
-    static const char *const lists[] = { "list /sys/block\n", "list /sys/class/block\n",
-                                         "list /dev\n",       "list /dev/mapper\n",
-                                         "list /dev/disk",    "list /sys/class/scsi_device\n",
-                                         "list /sys/bus",     "list /sys/class/scsi_host\n",
-                                         "list /sys/devices", "list /sys/class/iscsi_host\n" };
+    static const char *const lists[] = {
+        "list /sys/block\n", "list /sys/class/block\n",
+        "list /dev\n",       "list /dev/mapper\n",
+        "list /dev/disk",    "list /sys/class/scsi_device\n",
+        "list /sys/bus",     "list /sys/class/scsi_host\n",
+        "list /sys/devices", "list /sys/class/iscsi_host\n"
+    };
 
     ck_assert_msg(!strstr(traced, W_NOISE), "somebody else's device: %s",
                   strstr(traced, W_NOISE));

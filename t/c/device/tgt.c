@@ -27,7 +27,8 @@ bool tgt_available(void)
 
 static int bound_socket(int *ret_port)
 {
-    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in sin = { .sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof(sin);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -122,8 +123,9 @@ void tgt_start(struct tgt *t)
 {
     int port = tgt_free_port();
     char portals[128], control[16];
-    const char *const argv[] = { TGTD, "--foreground", "--control-port", control, "--iscsi",
-                                 portals, NULL };
+    const char *const argv[] = { TGTD,    "--foreground", "--control-port",
+                                 control, "--iscsi",      portals,
+                                 NULL };
 
     *t = (struct tgt){ .control = (int)(getpid() % 30000) + 1 };
     snprintf(t->dir, sizeof(t->dir), "%.190s", tst_tmpdir());
@@ -132,7 +134,8 @@ void tgt_start(struct tgt *t)
         snprintf(t->portals[i].host, sizeof(t->portals[i].host), "127.0.0.%d", i + 1);
         t->portals[i].port = (uint16_t)port;
     }
-    snprintf(portals, sizeof(portals), "portal=127.0.0.1:%d,portal=127.0.0.2:%d", port, port);
+    snprintf(portals, sizeof(portals), "portal=127.0.0.1:%d,portal=127.0.0.2:%d", port,
+             port);
     snprintf(control, sizeof(control), "%d", t->control);
 
     t->pid = fork();
@@ -160,8 +163,8 @@ static void file_path(const struct tgt *t, const char *file, char ret[300])
     snprintf(ret, 300, "%s/%s", t->dir, file);
 }
 
-void tgt_lun_add(const struct tgt *t, int lun, const char *file, uint64_t size, const char *naa,
-                 const char *serial)
+void tgt_lun_add(const struct tgt *t, int lun, const char *file, uint64_t size,
+                 const char *naa, const char *serial)
 {
     char path[300], number[16], params[256];
     int fd;
@@ -174,8 +177,8 @@ void tgt_lun_add(const struct tgt *t, int lun, const char *file, uint64_t size, 
     snprintf(number, sizeof(number), "%d", lun);
     snprintf(params, sizeof(params),
              "vendor_id=TrueNAS,product_id=iSCSI Disk,scsi_sn=%s,scsi_id=%s", serial, naa);
-    tgt_adm(t, "--mode", "logicalunit", "--op", "new", "--tid", "1", "--lun", number, "-b", path,
-            NULL);
+    tgt_adm(t, "--mode", "logicalunit", "--op", "new", "--tid", "1", "--lun", number, "-b",
+            path, NULL);
     tgt_adm(t, "--mode", "logicalunit", "--op", "update", "--tid", "1", "--lun", number,
             "--params", params, NULL);
 }
@@ -185,7 +188,8 @@ void tgt_lun_remove(const struct tgt *t, int lun)
     char number[16];
 
     snprintf(number, sizeof(number), "%d", lun);
-    tgt_adm(t, "--mode", "logicalunit", "--op", "delete", "--tid", "1", "--lun", number, NULL);
+    tgt_adm(t, "--mode", "logicalunit", "--op", "delete", "--tid", "1", "--lun", number,
+            NULL);
 }
 
 static void lun_update(const struct tgt *t, const char *number, const char *params)

@@ -31,8 +31,8 @@ void tgt_stop(struct tgt *t);
 /* Runs tgtadm with these arguments (NULL-terminated); a failure fails the test. */
 void tgt_adm(const struct tgt *t, const char *first, ...);
 /* A file of that size as LUN, with identity. */
-void tgt_lun_add(const struct tgt *t, int lun, const char *file, uint64_t size, const char *naa,
-                 const char *serial);
+void tgt_lun_add(const struct tgt *t, int lun, const char *file, uint64_t size,
+                 const char *naa, const char *serial);
 void tgt_lun_remove(const struct tgt *t, int lun);
 /* The file behind the LUN grows, and the target looks at it again. */
 void tgt_lun_grow(const struct tgt *t, int lun, const char *file, uint64_t size);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -29,9 +30,11 @@ struct w_lun *world_lun(struct world *w, unsigned number, const char *naa)
             break;
     }
     ck_assert_ptr_nonnull(free_slot);
-    *free_slot = (struct w_lun){
-        .exists = true, .number = number, .size = W_SIZE, .blocksize = 512, .serial = W_SERIAL
-    };
+    *free_slot = (struct w_lun){ .exists = true,
+                                 .number = number,
+                                 .size = W_SIZE,
+                                 .blocksize = 512,
+                                 .serial = W_SERIAL };
     w_fmt(free_slot->naa, sizeof(free_slot->naa), "%s", naa);
     return free_slot;
 }
@@ -55,8 +58,9 @@ static struct w_disk *disk_named(struct world *w, const char *dev)
     return NULL;
 }
 
-static int identify(struct tns_scsi *scsi, struct tns_sysroot *sr, const struct tns_ctx *ctx,
-                    const char *devname, struct tns_scsi_id *ret, struct tns_error *err)
+static int identify(struct tns_scsi *scsi, struct tns_sysroot *sr,
+                    const struct tns_ctx *ctx, const char *devname, struct tns_scsi_id *ret,
+                    struct tns_error *err)
 {
     struct world *w = scsi->user;
     struct w_disk *d = disk_named(w, devname);
@@ -78,12 +82,23 @@ static int identify(struct tns_scsi *scsi, struct tns_sysroot *sr, const struct 
 
 /* ---- what is touched ---- */
 
+/* A child may have died with it in its hand. */
+void w_lock(struct world *w)
+{
+    if (pthread_mutex_lock(&w->mutex) == EOWNERDEAD)
+        pthread_mutex_consistent(&w->mutex);
+}
+
 static void trace(void *user, const char *verb, const char *path)
 {
     struct world *w = user;
     size_t len;
 
-    pthread_mutex_lock(&w->mutex);
+    w_lock(w);
+    if (++w->accesses == w->crash_at) {
+        pthread_mutex_unlock(&w->mutex);
+        _exit(137);
+    }
     w_tick(w);
     len = strlen(w->traced);
     ck_assert(len + strlen(path) + strlen(verb) + 3 < sizeof(w->traced));
@@ -168,12 +183,13 @@ static void serve(struct world *w, int fd)
         return;
     while (atomic_load(&w->is_wedged) && !atomic_load(&w->stop))
         poll(NULL, 0, 5);
-    pthread_mutex_lock(&w->mutex);
+    w_lock(w);
     w_tick(w);
     reply = obey(w, command);
     pthread_mutex_unlock(&w->mutex);
     len = strlen(reply) + 1;
-    if (send(fd, &len, sizeof(len), MSG_NOSIGNAL) < 0 || send(fd, reply, len, MSG_NOSIGNAL) < 0)
+    if (send(fd, &len, sizeof(len), MSG_NOSIGNAL) < 0 ||
+        send(fd, reply, len, MSG_NOSIGNAL) < 0)
         return;
 }
 
@@ -236,11 +252,14 @@ static void set_portals(struct world *w)
 
 struct world *world_new(int portals)
 {
-    struct world *w = calloc(1, sizeof(*w));
+    struct world *w =
+        mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pthread_mutexattr_t attr;
 
-    ck_assert_ptr_nonnull(w);
+    ck_assert(w != MAP_FAILED);
     pthread_mutexattr_init(&attr);
+    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
     pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
     pthread_mutex_init(&w->mutex, &attr);
     w->err = (struct tns_error)TNS_ERROR_INIT;
@@ -255,7 +274,8 @@ struct world *world_new(int portals)
     w_dir(w, "/proc");
     world_put(w, "/proc/self/mountinfo", "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
     world_put(w, "/proc/swaps", "Filename Type Size Used Priority\n");
-    world_put(w, "/etc/iscsi/initiatorname.iscsi", "## comment\nInitiatorName=" W_INITIATOR "\n");
+    world_put(w, "/etc/iscsi/initiatorname.iscsi",
+              "## comment\nInitiatorName=" W_INITIATOR "\n");
     tst_ctx_init(&w->ctx, 20000);
     tst_ok(tns__sysroot_open(w->root, &w->sr, &w->err), &w->err);
     tns__sysroot_trace(w->sr, trace, w);
@@ -275,7 +295,7 @@ void world_free(struct world *w)
     world_multipathd_stop(w);
     ck_assert_msg(!strstr(w->told, "UNEXPECTED"), "multipathd was told: %s", w->told);
     tns__sysroot_close(w->sr);
-    free(w);
+    munmap(w, sizeof(*w));
 }
 
 struct tns_want world_want(struct world *w)

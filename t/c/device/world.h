@@ -19,9 +19,9 @@
 #define W_SERIAL "a1b2c3d4e5f60001"
 #define W_SIZE ((uint64_t)64 << 20)
 #define W_PORTALS 4
-#define W_DISKS 16
-#define W_MAPS 8
-#define W_LUNS 8
+#define W_DISKS 64
+#define W_MAPS 24
+#define W_LUNS 24
 
 /* What the NAS shows behind a LUN; on one portal it may be something else. */
 struct w_lun {
@@ -72,10 +72,10 @@ struct world {
     struct w_session sessions[W_PORTALS];
     struct w_disk disks[W_DISKS];
     struct w_map maps[W_MAPS];
-    unsigned next_disk, next_map;
-    int appear_after;   /* looks at a new disk until its size is there */
+    unsigned diskseq;
+    int appear_after; /* looks at a new disk until its size is there */
     int appear_pending;
-    bool ignores_grow;  /* multipathd does not resize */
+    bool ignores_grow; /* multipathd does not resize */
 
     /* the commands */
     int login_exit[W_PORTALS];
@@ -83,8 +83,9 @@ struct world {
     bool multipath_hangs;
     const char *stub; /* a program that is really run in place of iscsiadm */
     char commands[8192];
-    char traced[1 << 17];
+    char traced[1 << 19];
     unsigned identified, scans, deletes, rescans;
+    unsigned accesses, crash_at; /* the process dies at that access; 0: never */
 
     /* multipathd */
     char socket_name[64];
@@ -96,7 +97,8 @@ struct world {
     char told[4096]; /* what multipathd was told, one command a line */
 };
 
-/* n portals, LUN 1 with NAA A on the NAS, multipathd running; no session. */
+/* n portals, LUN 1 with NAA A on the NAS, multipathd running; no session. Forked children share it:
+ * what they do is done. */
 struct world *world_new(int portals);
 void world_free(struct world *w);
 

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/runner.h"
-#include "base/mem.h"
 #include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/runner.h"
 #include "common/tst.h"
 #include "device/world_priv.h"
 
@@ -57,15 +57,17 @@ static int node_new(struct world *w, int portal)
     char path[200];
 
     record_path(w, portal, path);
-    world_put(w, path,
-              "# BEGIN RECORD 2.1.8\nnode.name = " W_IQN "\nnode.startup = automatic\n"
-              "node.session.initial_login_retry_max = 8\nnode.session.auth.authmethod = None\n"
-              "node.session.scan = auto\n# END RECORD\n");
+    world_put(
+        w, path,
+        "# BEGIN RECORD 2.1.8\nnode.name = " W_IQN "\nnode.startup = automatic\n"
+        "node.session.initial_login_retry_max = 8\nnode.session.auth.authmethod = None\n"
+        "node.session.scan = auto\n# END RECORD\n");
     return 0;
 }
 
 /* "name = value" replaced, or put before the end. */
-static void record_set(struct world *w, const char *path, const char *name, const char *value)
+static void record_set(struct world *w, const char *path, const char *name,
+                       const char *value)
 {
     char out[8192], line[512];
     const char *old = world_get(w, path);
@@ -197,7 +199,8 @@ static int multipath(struct world *w, const char *const argv[])
 }
 
 /* What hangs is a real program that sleeps, under the real runner. */
-static int hang(const struct tns_ctx *ctx, struct tns_run_result *ret, struct tns_error *err)
+static int hang(const struct tns_ctx *ctx, struct tns_run_result *ret,
+                struct tns_error *err)
 {
     static const char *const argv[] = { "/bin/sleep", "60", NULL };
 
@@ -208,7 +211,8 @@ static bool does_hang(struct world *w, const char *const argv[])
 {
     if (strcmp(argv[0], MULTIPATH) == 0)
         return w->multipath_hangs;
-    return argv[7] && strcmp(argv[7], "--login") == 0 && w->login_hangs[portal_of(w, argv[6])];
+    return argv[7] && strcmp(argv[7], "--login") == 0 &&
+           w->login_hangs[portal_of(w, argv[6])];
 }
 
 static int run_stub(struct world *w, const struct tns_ctx *ctx, const char *const argv[],
@@ -228,7 +232,7 @@ int w_run(struct tns_runner *r, const struct tns_ctx *ctx, const char *const arg
     struct tns_run_result result = { 0 };
     int rc = 0;
 
-    pthread_mutex_lock(&w->mutex);
+    w_lock(w);
     remember(w, argv);
     if (does_hang(w, argv)) {
         pthread_mutex_unlock(&w->mutex);

@@ -7,7 +7,8 @@
 
 #include "device/world.h"
 
-void w_fmt(char *buf, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void w_fmt(char *buf, size_t cap, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void w_putf(struct world *w, const char *content, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void w_dir(struct world *w, const char *path);
@@ -20,6 +21,8 @@ void w_map_gone(struct world *w, struct w_map *m);
 void w_map_resize(struct world *w, struct w_map *m, uint64_t size);
 /* Lets writes to /sys take effect; called at every access. */
 void w_tick(struct world *w);
+
+void w_lock(struct world *w);
 
 /* multipathd */
 void w_multipathd_start(struct world *w);

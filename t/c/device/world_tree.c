@@ -143,18 +143,24 @@ void world_session(struct world *w, int portal)
                              .sid = (unsigned)portal + 1,
                              .host = (unsigned)portal + 2 };
     w_fmt(base, sizeof(base), "/sys/devices/platform/host%u", s->host);
-    w_putf(w, W_IQN "\n", "%s/session%u/iscsi_session/session%u/targetname", base, s->sid, s->sid);
-    w_putf(w, "LOGGED_IN\n", "%s/session%u/iscsi_session/session%u/state", base, s->sid, s->sid);
-    w_putf(w, "0\n", "%s/session%u/iscsi_session/session%u/target_id", base, s->sid, s->sid);
-    w_fmt(path, sizeof(path), "%s/session%u/iscsi_session/session%u/device", base, s->sid, s->sid);
+    w_putf(w, W_IQN "\n", "%s/session%u/iscsi_session/session%u/targetname", base, s->sid,
+           s->sid);
+    w_putf(w, "LOGGED_IN\n", "%s/session%u/iscsi_session/session%u/state", base, s->sid,
+           s->sid);
+    w_putf(w, "0\n", "%s/session%u/iscsi_session/session%u/target_id", base, s->sid,
+           s->sid);
+    w_fmt(path, sizeof(path), "%s/session%u/iscsi_session/session%u/device", base, s->sid,
+          s->sid);
     w_fmt(text, sizeof(text), "../../../session%u", s->sid);
     w_link(w, path, text);
     w_fmt(path, sizeof(path), "/sys/class/iscsi_session/session%u", s->sid);
-    w_fmt(text, sizeof(text), "../../devices/platform/host%u/session%u/iscsi_session/session%u",
-          s->host, s->sid, s->sid);
+    w_fmt(text, sizeof(text),
+          "../../devices/platform/host%u/session%u/iscsi_session/session%u", s->host,
+          s->sid, s->sid);
     w_link(w, path, text);
     w_fmt(text, sizeof(text), "%s\n", w->portals[portal].host);
-    w_putf(w, text, "/sys/class/iscsi_connection/connection%u:0/persistent_address", s->sid);
+    w_putf(w, text, "/sys/class/iscsi_connection/connection%u:0/persistent_address",
+           s->sid);
     w_fmt(text, sizeof(text), "%u\n", w->portals[portal].port);
     w_putf(w, text, "/sys/class/iscsi_connection/connection%u:0/persistent_port", s->sid);
     w_putf(w, "", "/sys/class/scsi_host/host%u/scan", s->host);
@@ -243,18 +249,27 @@ struct w_disk *world_disk(struct world *w, int portal, unsigned lun)
 {
     const struct w_lun *nas = w_nas(w, portal, lun);
     const struct w_session *s = &w->sessions[portal];
-    struct w_disk *d = &w->disks[w->next_disk++];
+    struct w_disk *d = w->disks;
     char path[400], text[400];
+    unsigned slot;
 
-    ck_assert(nas && s->exists && w->next_disk < W_DISKS);
+    while (d < w->disks + W_DISKS - 1 && d->exists)
+        d++;
+    ck_assert(nas && s->exists && !d->exists);
+    slot = (unsigned)(d - w->disks);
     *d = (struct w_disk){ .exists = true,
                           .host = s->host,
                           .lun = lun,
                           .portal = portal,
-                          .diskseq = 10 + w->next_disk };
-    w_fmt(d->dev, sizeof(d->dev), "sd%c", (char)('b' + w->next_disk));
-    w_fmt(d->path, sizeof(d->path), "/sys/devices/platform/host%u/session%u/target%u:0:0/%u:0:0:%u",
-          s->host, s->sid, s->host, s->host, lun);
+                          .diskseq = 10 + ++w->diskseq };
+    if (slot < 24)
+        w_fmt(d->dev, sizeof(d->dev), "sd%c", (char)('c' + slot));
+    else
+        w_fmt(d->dev, sizeof(d->dev), "sd%c%c", (char)('a' + slot / 24),
+              (char)('a' + slot % 24));
+    w_fmt(d->path, sizeof(d->path),
+          "/sys/devices/platform/host%u/session%u/target%u:0:0/%u:0:0:%u", s->host, s->sid,
+          s->host, s->host, lun);
     w_putf(w, "running\n", "%s/state", d->path);
     w_putf(w, "", "%s/delete", d->path);
     w_putf(w, "", "%s/rescan", d->path);
@@ -353,16 +368,19 @@ struct w_map *world_map(struct world *w, const char *naa)
 {
     struct w_map *m = world_map_of(w, naa);
     char uuid[64];
+    unsigned slot = 0;
 
     if (!m) {
-        m = &w->maps[w->next_map];
+        while (slot < W_MAPS - 1 && w->maps[slot].exists)
+            slot++;
+        m = &w->maps[slot];
+        ck_assert(!m->exists);
         *m = (struct w_map){ .exists = true };
-        w_fmt(m->dev, sizeof(m->dev), "dm-%u", 3 + w->next_map);
+        w_fmt(m->dev, sizeof(m->dev), "dm-%u", 3 + slot);
         w_fmt(m->wwid, sizeof(m->wwid), "3%s", naa);
         w_fmt(m->name, sizeof(m->name), "%s", m->wwid);
         w_fmt(uuid, sizeof(uuid), "mpath-%s", m->wwid);
-        map_tree(w, m->dev, m->name, uuid, W_SIZE, 3 + w->next_map);
-        w->next_map++;
+        map_tree(w, m->dev, m->name, uuid, W_SIZE, 3 + slot);
     }
     for (int i = 0; i < W_DISKS; i++) {
         if (w->disks[i].exists && kernel_thinks(w, &w->disks[i], naa))
@@ -375,7 +393,8 @@ void w_map_gone(struct world *w, struct w_map *m)
 {
     for (int i = 0; i < W_DISKS; i++) {
         if (w->disks[i].exists)
-            w_remove(w, "%s/block/%s/holders/%s", w->disks[i].path, w->disks[i].dev, m->dev);
+            w_remove(w, "%s/block/%s/holders/%s", w->disks[i].path, w->disks[i].dev,
+                     m->dev);
     }
     w_remove(w, "/sys/class/block/%s", m->dev);
     w_remove(w, "/sys/block/%s", m->dev);
