@@ -4,7 +4,7 @@ package TNSim::Faults;
 use v5.36;
 
 my %KIND = map { $_ => 1 } qw(
-    fail delay lose drop cut cut-before restart hang half garbage stall status slow plaintext
+    fail delay lose drop cut cut-before close restart hang half garbage status slow plaintext
     answer refuse missing expire duplicate unknown-id event-storm raw
 );
 

@@ -78,7 +78,7 @@ sub _fault ($self, $http, $name) {
     elsif ($kind eq 'restart') { $self->{server}->restart($fault->{ms} // 500) }
     elsif ($kind eq 'slow')    { $peer->slow($fault->{ms} // 1000); return 0 }
     elsif ($kind eq 'delay')   { return $fault }
-    elsif ($kind eq 'half')    { $http->{half} = $fault; return 0 }
+    elsif ($kind eq 'half' || $kind eq 'close') { $http->{$kind} = $fault; return 0 }
     else                       { $peer->silence(1) }
     return 1;
 }
@@ -148,7 +148,11 @@ sub _upgrade ($self, $http, $request, $conn, $dialect, $transport, $version = 'c
     }
     my $one = $$conn;
     my $late = $self->{server}{rtt};
-    my $open = sub { $http->upgrade($bytes, sub ($more) { $one->feed($more) if !$one->closed }) };
+    my $close = delete $http->{close};
+    my $open  = sub {
+        $http->upgrade($bytes, sub ($more) { $one->feed($more) if !$one->closed });
+        $one->close_frame($close) if $close;
+    };
     return $open->() if !$late;
     Mojo::IOLoop->timer($late / 1000 => sub ($) { $open->() });
     return;

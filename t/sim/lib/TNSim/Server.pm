@@ -109,6 +109,11 @@ sub _before ($self, $conn, $request, $fault) {
         $self->restart($fault->{ms} // 500);
         return 0;
     }
+    if ($kind eq 'close') {
+        $request->{entry}{outcome} = 'closed';
+        $conn->close_frame($fault);
+        return 0;
+    }
     if ($kind eq 'expire') { $conn->expire }
     if ($kind eq 'answer' && !$fault->{execute}) {
         $self->_finish($conn, $request, {}, 1);

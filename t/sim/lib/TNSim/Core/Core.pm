@@ -84,6 +84,7 @@ sub _bulk ($call) {
     my ($method, $list, $description) = @{ $call->args };
     die TNSim::Error->call('ENOMETHOD', "Method '$method' not found")
         if !$call->server->registry->method($method);
+    $call->job->{description} = $description;
     my ($done, @results) = (0);
     my $chain = Mojo::Promise->resolve;
     for my $params (@{ $list // [] }) {

@@ -24,6 +24,8 @@ sub event ($self, @) { return }
 
 sub cut ($self, $fault) { $fault->{reset} ? $self->{peer}->abort : $self->{peer}->close; return }
 
+sub close_frame ($self, $fault) { return $self->cut($fault) }
+
 sub silence ($self, $deaf) { return $self->{peer}->silence($deaf) }
 
 sub _table ($server) {

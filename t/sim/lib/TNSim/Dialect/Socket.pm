@@ -47,6 +47,10 @@ sub cut ($self, $fault) {
     return;
 }
 
+sub close_frame ($self, $fault) {
+    return $self->{ws}->close($fault->{code} // 1001, $fault->{reason} // '');
+}
+
 sub silence ($self, $deaf) { return $self->{peer}->silence($deaf) }
 
 # A broken reply can still carry the right id: %ID% stands for it.

@@ -36,7 +36,7 @@ sub _want ($world, $extra) {
     return (
         properties => $extra->{properties},
         children   => $extra->{retrieve_children} // 1,
-        user       => !$world->is_at_least('23.10') || ($extra->{retrieve_user_props} // 1),
+        user       => !$world->is_at_least('25.04') || ($extra->{retrieve_user_props} // 1),
     );
 }
 

@@ -4,6 +4,7 @@ package TNSim::Model::TgtWire;
 use v5.36;
 use IO::Socket::UNIX;
 use POSIX ();
+use Socket qw(SOL_SOCKET SO_RCVTIMEO);
 
 # tgtadm is not used: it takes CHAP secrets in argv, where everybody can read them, and a
 # thousand LUNs would be three thousand processes. The request is tgtadm_req of tgt's
@@ -37,6 +38,7 @@ sub request ($self, $mode, $op, %arg) {
     my $params = defined $arg{params} ? "$arg{params}\0" : '';
     my $socket = IO::Socket::UNIX->new(Peer => $self->{path})
         or die "tgtd does not answer on its socket: $!\n";
+    setsockopt $socket, SOL_SOCKET, SO_RCVTIMEO, pack('l!l!', 10, 0);
     my $header = pack $HEADER, $MODE{$mode}, $OP{$op}, 'iscsi',
         $HEADER_BYTES + length $params,
         $arg{tid} // -1, 0, $arg{lun} // -1, 0, 0, 0, $arg{outgoing} ? 1 : 0, 0,
