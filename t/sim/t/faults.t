@@ -70,6 +70,14 @@ for my $kind (qw(cut cut-before)) {
     is exists_there($kind) ? 1 : 0, $kind eq 'cut' ? 1 : 0, "$kind: before or after the work";
 }
 
+# close
+for my $match ('core.ping', 'http:handshake') {
+    $nas->fault(match => $match, do => 'close', code => 1008, reason => 'You are not allowed to access this resource');
+    my $c = $match eq 'core.ping' ? $nas->rpc : $nas->websocket;
+    $c->request('core.ping') if $match eq 'core.ping';
+    is_deeply $c->receive, { close => 1008, reason => 'You are not allowed to access this resource' }, "close: a close frame, $match";
+}
+
 # hang
 my $hung = $nas->rpc;
 $nas->fault(match => 'core.ping', do => 'hang');
