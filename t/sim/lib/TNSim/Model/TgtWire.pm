@@ -2,6 +2,7 @@
 # tgtd's control socket: the requests that tgtadm would make, without a process for each.
 package TNSim::Model::TgtWire;
 use v5.36;
+use Errno ();
 use IO::Socket::UNIX;
 use POSIX ();
 use Socket qw(SOL_SOCKET SO_RCVTIMEO);
@@ -47,11 +48,19 @@ sub request ($self, $mode, $op, %arg) {
     # Two writes, as tgtadm does: tgtd reads the header first.
     syswrite $socket, $header;
     syswrite $socket, $params if length $params;
-    my $reply = '';
-    1 while sysread $socket, $reply, 65536, length $reply;
+    my $reply = _read_all($socket);
     my ($error) = length $reply >= 8 ? unpack('L', $reply) : (-1);
     die "tgtd refuses $op of a $mode: error $error\n" if $error && !$arg{may_fail};
-    return substr $reply, 8;
+    return length $reply > 8 ? substr($reply, 8) : '';
+}
+
+sub _read_all ($socket) {
+    my $reply = '';
+    while (1) {
+        my $got = sysread $socket, $reply, 65536, length $reply;
+        next if !defined $got && $!{EINTR};
+        return $reply unless $got;
+    }
 }
 
 sub show_portals ($self) { return $self->request('portal', 'show') }
