@@ -6,8 +6,7 @@ use TNSim::Error;
 use TNSim::Methods::Dataset::Create;
 use TNSim::Methods::Dataset::Delete;
 use TNSim::Methods::Dataset::Update;
-use TNSim::Model::Handler qw(methods_of zfs_call simple_filter bool);
-use TNSim::Model::Refusal;
+use TNSim::Model::Handler qw(methods_of zfs_call);
 use TNSim::Query;
 
 sub methods {

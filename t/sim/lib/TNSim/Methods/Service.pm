@@ -3,7 +3,7 @@
 package TNSim::Methods::Service;
 use v5.36;
 use TNSim::Error;
-use TNSim::Model::Handler qw(methods_of bool simple_filter);
+use TNSim::Model::Handler qw(methods_of bool);
 
 sub methods {
     my %verb = map {

@@ -277,12 +277,10 @@ sub set_service ($self, $name, $verb) {
     return $service->{running};
 }
 
-# Between a client's check and the destroy: knob clone_at_delete => { snapshot, name } or
-# { snapshot_of, name }: the clone is there when ZFS looks.
+# Between a client's check and the destroy: knob clone_at_delete => { snapshot, name, when }.
 sub at_delete ($self, $id) {
     my $race = $self->knob('clone_at_delete') or return;
     return if $race->{when} && $race->{when} ne $id;
-    $self->take_knob('clone_at_delete');
     $self->store->remove('knob', 'clone_at_delete');
     my ($dataset, $leaf) = split /\@/, $race->{snapshot}, 2;
     $self->zfs->snapshot($dataset, $leaf)

@@ -2,9 +2,7 @@
 # A private tgtd that shows the volumes over real iSCSI on two loopback portals.
 package TNSim::Model::Tgt;
 use v5.36;
-use Errno ();
 use IO::Socket::INET;
-use Socket      qw(SOL_SOCKET SO_REUSEADDR);
 use Time::HiRes qw(time sleep);
 use TNSim::Model::TgtWire;
 

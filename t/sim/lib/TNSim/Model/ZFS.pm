@@ -9,7 +9,6 @@ use parent qw(
     TNSim::Model::ZFS::Clones
     TNSim::Model::ZFS::Change
 );
-use TNSim::Model::Refusal;
 
 # Tables of the store: pool{name}, dataset{name}, snapshot{"dataset\@name"}.
 # Derived, rebuilt at load: {child}{parent}{name}, {by_dataset}{dataset} = snapshot names in the

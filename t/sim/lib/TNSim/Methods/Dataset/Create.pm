@@ -4,7 +4,6 @@ package TNSim::Methods::Dataset::Create;
 use v5.36;
 use TNSim::Error;
 use TNSim::Model::Handler qw(zfs_call);
-use TNSim::Model::Refusal;
 use TNSim::Model::ZFS::Rows;
 
 my %BLOCK = (

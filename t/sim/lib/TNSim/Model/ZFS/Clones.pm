@@ -2,7 +2,6 @@
 # Clones of snapshots, and promotion: the clone and its origin change places.
 package TNSim::Model::ZFS::Clones;
 use v5.36;
-use List::Util qw(max);
 use TNSim::Model::Refusal;
 
 sub _refuse (@arg) { return TNSim::Model::Refusal->throw(@arg) }
