@@ -18,40 +18,43 @@ static unsigned api_number(const char *text)
 }
 
 /* The newest version in the list that /api/versions answers; 0 when it is no such list. */
-static unsigned newest_api(const struct tns_http_response *r)
+static int newest_api(const struct tns_http_response *r, unsigned *ret, struct tns_error *err)
 {
     _tns_json_ json_t *list = NULL;
     unsigned newest = 0;
     const json_t *item;
     size_t i;
 
-    if (r->status != 200 ||
-        tns__json_parse(r->body, r->body_len, &tns__json_default_limits, &list, NULL))
-        return 0;
+    if (r->status == 200 && tns__json_parse(r->body, r->body_len, &tns__json_default_limits,
+                                            &list, NULL) == -TNS_E_NOMEM)
+        return tns__error_nomem(err);
     json_array_foreach (list, i, item) {
         unsigned api = api_number(json_string_value(item));
 
         if (api > newest)
             newest = api;
     }
-    return newest;
+    *ret = newest;
+    return 0;
 }
 
 static int judge(const struct tns_endpoint *ep, const struct tns_http_response *r,
                  struct tns_memo *ret, struct tns_error *err)
 {
-    unsigned api = newest_api(r);
+    unsigned api = 0;
+    int rc = newest_api(r, &api, err);
 
+    if (rc)
+        return rc;
     if (r->status >= 300 && r->status < 400)
         return tns__error_set(err, TNS_E_TRANSPORT,
                               "%s answers with a redirect (HTTP %d), which is not followed; check "
                               "api_host, api_port and api_scheme",
                               ep->host, r->status);
     if (r->status >= 500) {
-        int rc = tns__error_set(err, TNS_E_UNAVAILABLE,
-                                "%s answers HTTP %d: its management service is not up", ep->host,
-                                r->status);
-
+        rc = tns__error_set(err, TNS_E_UNAVAILABLE,
+                            "%s answers HTTP %d: its management service is not up", ep->host,
+                            r->status);
         if (err)
             err->flags |= TNS_F_RETRYABLE;
         return rc;
