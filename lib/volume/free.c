@@ -215,6 +215,22 @@ static int free_rest(struct tns_storage *st, struct tns_vol *vol, const char *li
     return tns__free_run(st, vol, "free the rest of", linkname, err);
 }
 
+/* Somebody at work on it would be left with nothing to stand on. */
+static int being_made(struct tns_storage *st, const struct tns_vol *vol, struct tns_error *err)
+{
+    const char *by = tns__dataset_tag(vol->ds, TNS_TAG_BY);
+    int64_t now = 0;
+    int rc;
+
+    if (vol->whose != TNS_WHOSE_MINE || tns__tag_state(vol->ds) != TNS_STATE_CREATING)
+        return 0;
+    rc = tns__system_time(st->session, &now, err);
+    if (rc || !tns__by_alive(st, by, now - vol->ds->creation_s))
+        return rc;
+    return tns__error_set(err, TNS_E_BUSY, "%s is being created by another process (%s)",
+                          vol->zvol, by ? by : "unknown");
+}
+
 static int free_volume(struct tns_storage *st, const char *volname, struct tns_error *err)
 {
     _tns_vol_ struct tns_vol *vol = NULL;
@@ -237,6 +253,8 @@ static int free_volume(struct tns_storage *st, const char *volname, struct tns_e
         rc = tns__tag_schema(vol->ds, err);
     if (rc == 0 && vol->ds->type != TNS_DATASET_VOLUME)
         rc = tns__error_set(err, TNS_E_FOREIGN, "%s is no zvol", vol->zvol);
+    if (rc == 0)
+        rc = being_made(st, vol, err);
     if (rc == 0)
         rc = tns__free_check(st, vol, err);
     if (rc == 0)

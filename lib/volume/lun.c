@@ -93,7 +93,7 @@ static int further_target(struct tns_make *m, const struct tns_target *first,
     int rc;
 
     if (!further_name(m->targets, first->name, name, sizeof(name)) ||
-        !tns__target_alias(st, alias, sizeof(alias)))
+        !tns__target_alias_free(st, m->targets, alias, sizeof(alias)))
         return tns__error_set(err, TNS_E_CAPACITY, "target '%s' holds %d volumes, and no further "
                               "one can be named", first->name, TNS_LUNS_PER_TARGET);
     rc = tns__target_create(st->session, name, alias, first->groups, first->n_groups,

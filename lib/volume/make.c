@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "volume/export.h"
 #include "volume/preflight.h"
+#include "volume/staging.h"
 #include "volume/tag.h"
 
 void tns__make_clear(struct tns_make *m)
@@ -21,30 +22,11 @@ void tns__make_clear(struct tns_make *m)
     m->targets = NULL;
 }
 
-/* The staging name proves whose it is even before it is tagged: owner, node and process are in it. */
-static int staging_name(struct tns_make *m, struct tns_error *err)
-{
-    char leaf[TNS_LEAF_CAP];
-    char by[160];
-    char text[256];
-    char hash[9];
-    char by_hash[9];
-    int rc = tns__by_make(m->st, by, sizeof(by), err);
-
-    if (rc)
-        return rc;
-    if (!tns__fmt(text, sizeof(text), "%s %s", m->st->owner, m->st->opt.storeid) ||
-        !tns__sha256_hex(text, strlen(text), 4, hash) ||
-        !tns__sha256_hex(by, strlen(by), 4, by_hash) ||
-        !tns__fmt(leaf, sizeof(leaf), TNS_STAGING_PREFIX "%s-%s-%s", hash, by_hash, m->op))
-        return tns__error_set(err, TNS_E_BUG, "no room for the staging name");
-    return tns__zvol_name(m->st->opt.dataset, leaf, m->staging, err);
-}
-
 int tns__make_init(struct tns_make *m, struct tns_storage *st, const char *what,
                    struct tns_error *err)
 {
     const struct tns_caps *caps = NULL;
+    char leaf[TNS_LEAF_CAP];
     int rc = tns__owner_load(st, true, err);
 
     m->st = st;
@@ -57,7 +39,10 @@ int tns__make_init(struct tns_make *m, struct tns_storage *st, const char *what,
         return tns__error_set(err, TNS_E_DEVICE, "no random number from the kernel");
     m->nas_refuses_twins = caps->release >= 2510;
     m->staged = m->origin ? !tns__clone_takes_tags(caps) : caps->create_drops_tags;
-    return m->staged ? staging_name(m, err) : 0;
+    if (!m->staged)
+        return 0;
+    rc = tns__staging_leaf(st, m->op, leaf, err);
+    return rc ? rc : tns__zvol_name(st->opt.dataset, leaf, m->staging, err);
 }
 
 /* ---- the zvol ---- */

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "volume/free.h"
+#include "volume/iqns.h"
 #include "volume/make.h"
 #include "volume/portals.h"
 #include "volume/resolve.h"
@@ -215,6 +216,8 @@ static int map_resolved(struct mapping *m, const struct tns_vol *vol,
         rc = tns__vol_usable(m->st, vol, err);
     if (rc == 0)
         rc = want_fill(m, vol, portals, err);
+    if (rc == 0)
+        rc = tns__initiator_admit(m->st, portals->initiators, vol->target, err);
     if (rc == 0)
         rc = device_map(m, &mapped, err);
     if (rc)

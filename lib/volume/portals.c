@@ -11,6 +11,7 @@ void tns__portals_clear(struct tns__portals *p)
 {
     tns__portal_list_free(p->portals);
     tns__iscsi_global_free(p->global);
+    tns__initiator_list_free(p->initiators);
 }
 
 void tns__portals_put(struct tns_batch *b, void *user)
@@ -19,6 +20,7 @@ void tns__portals_put(struct tns_batch *b, void *user)
 
     tns__portal_list_put(b, &p->portals);
     tns__iscsi_global_get_put(b, &p->global);
+    tns__initiator_list_put(b, &p->initiators);
 }
 
 int tns__target_iqn(const struct tns_storage *st, const struct tns__portals *p,

@@ -9,6 +9,7 @@
 struct tns__portals {
     struct tns_portal_list *portals;
     struct tns_iscsi_global *global;
+    struct tns_initiator_list *initiators;
 };
 
 void tns__portals_clear(struct tns__portals *p);

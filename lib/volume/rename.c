@@ -111,6 +111,7 @@ static int act_next(void *op, struct tns_error *err)
     _tns_json_ json_t *tags = NULL;
     char volname[TNS_VOLNAME_CAP];
     char uuid[37];
+    char by[160];
     int rc = 0;
 
     if (r->moved)
@@ -129,6 +130,10 @@ static int act_next(void *op, struct tns_error *err)
         return err->code ? -err->code : tns__error_nomem(err);
     rc = tns__tags_put(tags, TNS_TAG_NEXT, r->zvol, err);
     if (rc == 0)
+        rc = tns__by_make(r->st, by, sizeof(by), err);
+    if (rc == 0)
+        rc = tns__tags_put(tags, TNS_TAG_BY, by, err);
+    if (rc == 0)
         rc = tns__dataset_set_tags(r->st->session, r->vol->zvol, tags, err);
     if (rc == 0)
         r->noted = true;
@@ -142,7 +147,7 @@ static int undo_next(void *op, struct tns_error *err)
 
     if (!r->noted || r->moved)
         return 0;
-    tags = tns__json_pack(err, "{s:n}", TNS_TAG_NEXT);
+    tags = tns__json_pack(err, "{s:n, s:n}", TNS_TAG_NEXT, TNS_TAG_BY);
     return tags ? tns__dataset_set_tags(r->st->session, r->vol->zvol, tags, err) : -err->code;
 }
 

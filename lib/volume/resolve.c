@@ -89,14 +89,13 @@ static const struct tns_dataset *find_id(const struct tns_dataset_list *list, co
 
 /* Is this zvol, which bears a candidate's name, the volume that was asked for? */
 static bool is_it(const struct tns_storage *st, const struct tns_volname *name,
-                  const struct tns_dataset *ds)
+                  const struct tns_dataset *ds, bool any)
 {
     const char *tagged = tns__dataset_tag(ds, TNS_TAG_VOLNAME);
     const char *leaf = tns__leaf_of(st->opt.dataset, ds->id);
     struct tns_volname own;
 
-    if (tns__starts_with(name->leaf, TNS_TEMP_PREFIX) ||
-        tns__tag_whose(st, ds) != TNS_WHOSE_MINE || tns__tag_is(ds, TNS_TAG_NEXT, ds->id))
+    if (any || tns__tag_whose(st, ds) != TNS_WHOSE_MINE || tns__tag_is(ds, TNS_TAG_NEXT, ds->id))
         return leaf && strcmp(leaf, name->leaf) == 0;
     return tagged && tns__volname_parse(tagged, &own, NULL) == 0 &&
            strcmp(own.leaf, name->leaf) == 0;
@@ -123,7 +122,7 @@ int tns__batch_parent(struct tns_storage *st, const struct tns_batch *b, int cal
 {
     const struct tns_error *parent = tns__batch_error(b, call);
 
-    if (rc == 0 || !parent || parent->code != TNS_E_NOTFOUND)
+    if (rc == 0 || parent->code != TNS_E_NOTFOUND)
         return rc;
     tns__error_clear(err);
     return tns__parent_missing(st, err);
@@ -138,7 +137,7 @@ static int choose(struct tns_storage *st, struct tns_vol *vol, const struct cand
     for (i = 0; i < n && !vol->ds; i++) {
         const struct tns_dataset *ds = find_id(vol->datasets, c[i].zvol);
 
-        if (!ds || !is_it(st, &vol->name, ds))
+        if (!ds || !is_it(st, &vol->name, ds, flags & TNS_R_ANY))
             continue;
         if (i > 0 && tns__tag_whose(st, ds) != TNS_WHOSE_MINE)
             continue;

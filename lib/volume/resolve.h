@@ -11,6 +11,7 @@ enum tns_resolve_flag {
     TNS_R_SNAPSHOTS = 1u << 0,
     TNS_R_CLONES = 1u << 1,
     TNS_R_EXPORT = 1u << 2, /* extents of its zvol, all mappings, all targets */
+    TNS_R_ANY = 1u << 3,    /* whatever volume its tags say that this zvol is */
 };
 
 /* Of each candidate name there is one; a base may live in a zvol that kept its vm- name. */
@@ -82,6 +83,9 @@ const struct tns_target *tns__target_first(const struct tns_storage *st,
                                            const struct tns_target_list *targets);
 /* "tnstor <owner> <storeid>": the alias of targets that are ours. */
 bool tns__target_alias(const struct tns_storage *st, char *ret, size_t cap);
+/* That one, or with the first number behind it that no target bears yet. */
+bool tns__target_alias_free(const struct tns_storage *st, const struct tns_target_list *targets,
+                            char *ret, size_t cap);
 
 /* ---- volumes of the old plugin ---- */
 

@@ -22,12 +22,39 @@ bool tns__target_alias(const struct tns_storage *st, char *ret, size_t cap)
     return st->owner[0] && tns__fmt(ret, cap, "tnstor %s %s", st->owner, st->opt.storeid);
 }
 
+/* Aliases are unique on the NAS: the first is the plain one, others end in a number. */
 static bool alias_ours(const struct tns_storage *st, const struct tns_target *target)
 {
     char alias[160];
+    const char *rest;
+    uint64_t number;
 
-    return target->alias && tns__target_alias(st, alias, sizeof(alias)) &&
-           strcmp(target->alias, alias) == 0;
+    if (!target->alias || !tns__target_alias(st, alias, sizeof(alias)) ||
+        !tns__starts_with(target->alias, alias))
+        return false;
+    rest = target->alias + strlen(alias);
+    return *rest == '\0' || (*rest == ' ' && tns__parse_u64(rest + 1, &number));
+}
+
+bool tns__target_alias_free(const struct tns_storage *st, const struct tns_target_list *targets,
+                            char *ret, size_t cap)
+{
+    char alias[160];
+    unsigned k;
+    size_t i;
+
+    if (!tns__target_alias(st, alias, sizeof(alias)))
+        return false;
+    for (k = 1; k < 1000; k++) {
+        if (!(k == 1 ? tns__fmt(ret, cap, "%s", alias) : tns__fmt(ret, cap, "%s %u", alias, k)))
+            return false;
+        for (i = 0; i < targets->n; i++)
+            if (targets->items[i].alias && strcmp(targets->items[i].alias, ret) == 0)
+                break;
+        if (i == targets->n)
+            return true;
+    }
+    return false;
 }
 
 /* "<first>-tn<k>", k from 2 up; 0 when the name is another. */

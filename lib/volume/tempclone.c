@@ -42,7 +42,8 @@ static int temp_resolve(struct tns_storage *st, const char *leaf, struct tns_vol
 
     if (!tns__fmt(name.leaf, sizeof(name.leaf), "%s", leaf))
         return tns__error_set(err, TNS_E_BUG, "no room for a leaf");
-    return tns__vol_resolve_leaf(st, &name, TNS_R_EXPORT | TNS_R_SNAPSHOTS, NULL, NULL, ret, err);
+    return tns__vol_resolve_leaf(st, &name, TNS_R_ANY | TNS_R_EXPORT | TNS_R_SNAPSHOTS, NULL,
+                                 NULL, ret, err);
 }
 
 static int temp_destroy(struct tns_storage *st, const char *leaf, const char *linkname,
@@ -183,7 +184,7 @@ int tns__temp_make(struct tns_storage *st, const char *volname, const char *snap
         rc = temp_take(st, source, name.leaf, volname, snap, err);
     if (rc)
         return rc;
-    return tns__vol_resolve_leaf(st, &name, TNS_R_EXPORT, more, user, ret, err);
+    return tns__vol_resolve_leaf(st, &name, TNS_R_ANY | TNS_R_EXPORT, more, user, ret, err);
 }
 
 int tns__temp_unmake(struct tns_storage *st, const struct tns_volname *name, const char *snap,

@@ -73,8 +73,7 @@ static void make_target(const struct vt *v)
 
     if (json_array_size(portals) == 0) {
         tst_sim_world(v->sim, "{\"insert\": {\"table\": \"portal\", \"row\": {\"tag\": 1, "
-                              "\"comment\": \"\", \"listen\": [{\"ip\": \"127.0.0.1\", "
-                              "\"port\": 3260}]}}}");
+                              "\"comment\": \"\", \"listen\": [\"127.0.0.1\"]}}}");
         json_decref(world);
         world = tst_sim_get(v->sim, "/world");
         portals = json_object_get(world, "portal");
