@@ -71,7 +71,7 @@ static int locate_slaves(struct tns_node *node, struct tns__located *at,
 static int locate_lun(struct tns_node *node, const struct tns__known *known,
                       struct tns__located *at, struct tns_error *err)
 {
-    struct tns__paths here;
+    struct tns__paths here = { .n = 0 };
     int rc = tns__sessions_read(node, known->target_iqn, &at->sessions, err);
 
     if (rc == 0)

@@ -303,7 +303,7 @@ static int leave_portal(struct tns_node *node, const struct tns_want *want,
 int tns__sessions_leave(struct tns_node *node, const struct tns_want *want,
                         struct tns_error *err)
 {
-    struct tns__sessions sessions;
+    struct tns__sessions sessions = { .n = 0 };
     _tns_close_ int lock = -1;
     int rc = tns__lock_target(node, want->target_iqn, &lock, err);
 

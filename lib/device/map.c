@@ -64,7 +64,7 @@ static int verify_linked(struct tns_node *node, const struct tns_want *want,
 {
     struct tns__paths paths = { .n = 0 };
     struct tns_want again = *want;
-    struct tns__verdict verdict;
+    struct tns__verdict verdict = { .proven = 0 };
     int rc;
 
     again.serial = NULL; /* compared when it was mapped; the NAA is what cannot be twice */

@@ -39,8 +39,8 @@ static int try_portal(struct qemu_map *map, const struct tns_addr *portal,
                                     .initiator = map->initiator };
     _tns_probe_ struct tns__probe probe = { 0 };
     struct tns_ctx ctx = *map->node->ctx;
-    struct tns_scsi_id id;
-    uint16_t address;
+    struct tns_scsi_id id = { .naa = "" };
+    uint16_t address = 0;
     int rc;
 
     tns__ctx_begin(&ctx, budget_ms);
@@ -192,7 +192,7 @@ int tns__qemu_url(struct tns_node *node, const char *storeid, const char *linkna
 {
     _tns_json_ json_t *note = NULL;
     _tns_free_ char *text = NULL;
-    const char *url;
+    const char *url = NULL;
     char path[512];
     size_t len;
     int rc;

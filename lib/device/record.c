@@ -148,7 +148,7 @@ static int parse_portals(struct record_memory *m, struct tns_want *want, const c
 static int parse_numbers(const json_t *json, struct tns_want *want, const char *path,
                          struct tns_error *err)
 {
-    uint64_t lun, blocksize;
+    uint64_t lun = 0, blocksize = 0;
     int rc = tns__json_size(json, "lun", &lun, path, err);
 
     if (rc == 0)

@@ -75,7 +75,7 @@ static int resize_linked(struct tns_node *node, const struct tns_want *want,
                          const struct tns__link *link, struct tns_error *err)
 {
     struct tns__mpmap map;
-    struct tns__verdict verdict;
+    struct tns__verdict verdict = { .proven = 0 };
     struct tns__paths paths;
     int rc = linked_paths(node, link, &paths, err);
 
@@ -100,7 +100,7 @@ int tns__device_resize(struct tns_node *node, const struct tns_want *want,
                        struct tns_error *err)
 {
     _tns_close_ int volume_lock = -1, lun_lock = -1;
-    struct tns__link link;
+    struct tns__link link = { .kind = TNS__LINK_NONE };
     int rc = tns__want_check(want, err);
 
     if (rc == 0)
