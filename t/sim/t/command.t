@@ -6,7 +6,7 @@ use File::Temp ();
 use IO::Socket::SSL;
 use Test::More;
 use Time::HiRes ();
-use FindBin ();
+use FindBin     ();
 use lib "$FindBin::Bin/../lib";
 use TNSim::Releases;
 use TNSim::Test;
@@ -17,35 +17,43 @@ my $dir   = File::Temp->newdir;
 # The line, and nothing else.
 for my $release (TNSim::Releases->names) {
     my $began = TNSim::Test::now();
-    my $nas = TNSim::Test->start($release);
+    my $nas   = TNSim::Test->start($release);
     cmp_ok TNSim::Test::now() - $began, '<', 5, "$release: is ready soon";
     is $nas->{release}, $release, "$release: tells its release";
     like $nas->{url}, qr{\Ahttps://127\.0\.0\.1:\d+\z}, "$release: a URL with TLS";
-    like $nas->{api_key}, qr/\A[0-9]+-[A-Za-z0-9]{64}\z/, "$release: a key of the real form";
-    like $nas->{fingerprint}, qr/\A(?:[0-9A-F]{2}:){31}[0-9A-F]{2}\z/, "$release: a fingerprint";
+    like $nas->{api_key}, qr/\A[0-9]+-[A-Za-z0-9]{64}\z/,
+        "$release: a key of the real form";
+    like $nas->{fingerprint}, qr/\A(?:[0-9A-F]{2}:){31}[0-9A-F]{2}\z/,
+        "$release: a fingerprint";
     is_deeply $nas->{iscsi_portals}, [], "$release: no portals without iSCSI";
     is_deeply [sort grep { !/\A(?:pid|out)\z/ } keys %$nas],
-        [qw(api_key control fingerprint host iscsi_portals port release url)], "$release: these keys and no others";
-    is $nas->stop, 0, "$release: ends well on SIGTERM";
+        [qw(api_key control fingerprint host iscsi_portals port release url)],
+        "$release: these keys and no others";
+    is $nas->stop,           0,     "$release: ends well on SIGTERM";
     is readline $nas->{out}, undef, "$release: and wrote nothing more";
 }
 
 # The certificate.
 my $nas = TNSim::Test->start('25.10', state => "$dir");
 my $ssl = $nas->socket;
-is uc($ssl->get_fingerprint('sha256') =~ s/.*\$//r), uc($nas->{fingerprint} =~ tr/://dr), 'the fingerprint is the certificate\'s';
-$ssl = IO::Socket::SSL->new(PeerHost => '127.0.0.1', PeerPort => $nas->{port}, SSL_ca_file => "$dir/cert.pem",
-    SSL_verifycn_name => 'localhost', SSL_verifycn_scheme => 'http');
+is uc($ssl->get_fingerprint('sha256') =~ s/.*\$//r), uc($nas->{fingerprint} =~ tr/://dr),
+    'the fingerprint is the certificate\'s';
+$ssl = IO::Socket::SSL->new(
+    PeerHost => '127.0.0.1', PeerPort => $nas->{port}, SSL_ca_file => "$dir/cert.pem",
+    SSL_verifycn_name => 'localhost', SSL_verifycn_scheme => 'http'
+);
 ok $ssl, 'it can be trusted by file and name' or diag $IO::Socket::SSL::SSL_ERROR;
-is((stat "$dir/key.pem")[2] & 0777, 0600, 'the key can be read by its owner only');
+is((stat "$dir/key.pem")[2] & 0777,   0600, 'the key can be read by its owner only');
 is((stat "$dir/keys.json")[2] & 0777, 0600, 'and so can the API keys');
 my $new = $nas->world(certificate => { names => ['nas.example'] })->{certificate};
 isnt $new, $nas->{fingerprint}, 'another certificate has another fingerprint';
 $ssl = $nas->socket;
-is uc($ssl->get_fingerprint('sha256') =~ s/.*\$//r), uc($new =~ tr/://dr), 'and is shown to the next connection';
+is uc($ssl->get_fingerprint('sha256') =~ s/.*\$//r), uc($new =~ tr/://dr),
+    'and is shown to the next connection';
 my $stale = TNSim::Test->start('25.10', cert_days => '-10,-1');
 ok $stale->socket, 'an expired certificate';
-ok !IO::Socket::SSL->new(PeerHost => '127.0.0.1', PeerPort => $stale->{port}, SSL_verify_mode => SSL_VERIFY_PEER),
+ok !IO::Socket::SSL->new(PeerHost => '127.0.0.1', PeerPort => $stale->{port},
+    SSL_verify_mode => SSL_VERIFY_PEER),
     'is refused by whoever verifies';
 
 # State.
@@ -66,7 +74,8 @@ open my $fh, '>', $world or die;
 print $fh '{"dataset": {"name": "tank/vm", "create": {}}, "keys": [{"name": "x"}]}';
 close $fh;
 my $made = TNSim::Test->start('25.10', world => $world);
-ok $made->rpc->result('pool.dataset.get_instance', 'tank/vm'), '--world fills a fresh state';
+ok $made->rpc->result('pool.dataset.get_instance', 'tank/vm'),
+    '--world fills a fresh state';
 
 # Plain, and a port of one's own.
 my $plain = TNSim::Test->start('25.10', plain => 1);
@@ -87,13 +96,16 @@ if (!$parent) {
 waitpid $parent, 0;
 open my $in, '<', "$dir/pid" or die "no pid: $!";
 my $orphan = readline $in;
-my $until = TNSim::Test::now() + 10;
+my $until  = TNSim::Test::now() + 10;
 Time::HiRes::sleep(0.05) while kill(0, $orphan) && TNSim::Test::now() < $until;
 ok !kill(0, $orphan), '--parent-pid: it does not outlive its parent';
 
 # What it refuses.
-for my $bad (['--release', '21.02'], ['--release', '25.10', '--listen', 'nowhere'], [], ['--release', '25.10', 'x'],
-    ['--release', '25.10', '--quirk', 'none=1'], ['--nonsense']) {
+for my $bad (
+    ['--release', '21.02'], ['--release', '25.10', '--listen', 'nowhere'], [],
+    ['--release', '25.10', 'x'],
+    ['--release', '25.10', '--quirk', 'none=1'], ['--nonsense']
+) {
     my $pid = open(my $out, '-|') // die;
     if (!$pid) { open STDERR, '>&', \*STDOUT; exec $^X, $tnsim, @$bad }
     my $said = join '', readline $out;

@@ -10,8 +10,10 @@ use TNSim::Test;
 my ($true, $false) = (TNSim::Test::true, TNSim::Test::false);
 
 my %FIELDS = (
-    '22.12' => [qw(abortable arguments description error exc_info exception id logs_excerpt logs_path method progress
-        result state time_finished time_started transient)],
+    '22.12' => [
+        qw(abortable arguments description error exc_info exception id logs_excerpt logs_path method progress
+            result state time_finished time_started transient)
+    ],
 );
 $FIELDS{'24.04'} = [sort @{ $FIELDS{'22.12'} }, 'credentials'];
 $FIELDS{'25.04'} = [sort @{ $FIELDS{'24.04'} }, 'result_encoding_error'];
@@ -26,44 +28,50 @@ for my $release (qw(22.12 24.04 25.04 25.10 26)) {
     is $row->{progress}{percent}, 100, "$release: at 100 percent";
     my @items = @{ $row->{result} };
     is $items[0]{result}{id}, 'tank', "$release: an item's result";
-    is $items[0]{error}, undef, "$release: without an error";
+    is $items[0]{error},      undef,  "$release: without an error";
     like $items[1]{error}, qr/does not exist/, "$release: another item's error";
     is $items[1]{result}, undef, "$release: without a result";
-    is exists $items[0]{job_id} ? 1 : 0, $release =~ /25\.10|26/ ? 1 : 0, "$release: job_id or not";
+    is exists $items[0]{job_id} ? 1 : 0, $release =~ /25\.10|26/ ? 1 : 0,
+        "$release: job_id or not";
     my $bad = $ws->job('core.bulk', 7, [[]]);
     is $bad->{state}, 'FAILED', "$release: bad arguments of a job are a failed job";
     is $bad->{exc_info}{type}, 'VALIDATION', "$release: of type VALIDATION";
     my $wait = $ws->job('core.job_wait', $row->{id});
-    is_deeply $wait->{result}, $row->{result}, "$release: core.job_wait is a job with the other's result";
+    is_deeply $wait->{result}, $row->{result},
+        "$release: core.job_wait is a job with the other's result";
     my $failed = $ws->job('core.job_wait', $bad->{id});
     is $failed->{state}, 'FAILED', "$release: and fails as the other did";
-    is $nas->stats->{reply_violations}, 0, "$release: as the schema says" or diag TNSim::Test::text($nas->stats->{violations});
+    is $nas->stats->{reply_violations}, 0, "$release: as the schema says"
+        or diag TNSim::Test::text($nas->stats->{violations});
 }
 
 my $nas = TNSim::Test->start('25.10');
 my $ws  = $nas->rpc;
 ok $ws->result('core.set_options', { legacy_jobs => $false }), 'legacy_jobs off';
 my $direct = $ws->result('core.bulk', 'core.ping', [[], []]);
-is_deeply [map { $_->{result} } @$direct], ['pong', 'pong'], 'the job answers with its result';
+is_deeply [map { $_->{result} } @$direct], ['pong', 'pong'],
+    'the job answers with its result';
 is $ws->call('core.bulk', 7, [])->{error}{code}, -32_602, 'or with its error';
 $ws->call('core.set_options', { legacy_jobs => $true });
 
 # A job that takes its time.
-my $events = $nas->rpc;
+my $events       = $nas->rpc;
 my $subscription = $events->result('core.subscribe', 'core.get_jobs');
 like $subscription, qr/\A[0-9a-f-]{36}\z/, 'core.subscribe answers a uuid';
 $nas->world(job_delay => 0.3);
-my $id = $ws->result('core.bulk', 'core.ping', [[]]);
+my $id  = $ws->result('core.bulk', 'core.ping', [[]]);
 my $get = sub { $ws->result('core.get_jobs', [['id', '=', $id]], { get => $true }) };
 is $get->()->{state}, 'WAITING', 'a job waits';
 my ($seen, $until) = (undef, TNSim::Test::now() + 5);
+
 while (TNSim::Test::now() < $until) {
     my $event = $events->receive;
     last if $event->{silent} || $event->{ended};
-    $seen = $event->{params} if $event->{method} eq 'collection_update' && $event->{params}{id} == $id;
+    $seen = $event->{params}
+        if $event->{method} eq 'collection_update' && $event->{params}{id} == $id;
     last if $seen && $seen->{fields}{state} eq 'SUCCESS';
 }
-is $seen->{msg}, 'changed', 'events tell of it';
+is $seen->{msg},           'changed', 'events tell of it';
 is $seen->{fields}{state}, 'SUCCESS', 'until it is done';
 ok !exists $events->call('core.unsubscribe', $subscription)->{error}, 'core.unsubscribe';
 my $doomed = $ws->result('core.bulk', 'core.ping', [[]]);
@@ -73,11 +81,16 @@ is $get->()->{state}, 'ABORTED', 'ends it';
 $nas->world(job_delay => 0);
 
 # Who sees what.
-my ($svc) = @{ $nas->world(keys => [{ name => 'svc', user => 'svc', roles => ['DATASET_READ'] }])->{keys} };
+my ($svc) =
+    @{ $nas->world(keys => [{ name => 'svc', user => 'svc', roles => ['DATASET_READ'] }])
+        ->{keys} };
 my $limited = $nas->rpc($svc);
-is_deeply $limited->result('core.get_jobs'), [], 'a limited user does not see the jobs of others';
-my $own = $limited->job('core.bulk', 'pool.dataset.create', [[{ name => 'tank/x', type => 'FILESYSTEM' }]]);
-is $own->{result}[0]{error}, '[EPERM] Not authorized', 'but its own, where core.bulk asked for rights';
+is_deeply $limited->result('core.get_jobs'), [],
+    'a limited user does not see the jobs of others';
+my $own = $limited->job('core.bulk', 'pool.dataset.create',
+    [[{ name => 'tank/x', type => 'FILESYSTEM' }]]);
+is $own->{result}[0]{error}, '[EPERM] Not authorized',
+    'but its own, where core.bulk asked for rights';
 is $own->{credentials}{data}{username}, 'svc', 'with its credentials';
 
 done_testing;

@@ -9,19 +9,25 @@ use TNSim::Quirks;
 use TNSim::Releases;
 
 open my $fh, '<', "$FindBin::Bin/../QUIRKS.md" or BAIL_OUT("QUIRKS.md: $!");
-my %said = map { /\A\| (\w+) \| ([-0-9.+]+) \|/ ? ($1 => $2) : () } readline $fh;
+my %said  = map { /\A\| (\w+) \| ([-0-9.+]+) \|/ ? ($1 => $2) : () } readline $fh;
 my $table = TNSim::Quirks->table;
-is join(' ', sort keys %said), join(' ', sort keys %$table), 'every quirk is in QUIRKS.md, and every line is a quirk';
+is join(' ', sort keys %said), join(' ', sort keys %$table),
+    'every quirk is in QUIRKS.md, and every line is a quirk';
 
 for my $release (map { TNSim::Releases->new($_) } TNSim::Releases->names) {
     my $default = TNSim::Quirks->defaults($release);
-    my @wrong = grep { $default->{$_} != ($said{$_} ne '-' && $release->in($said{$_}) ? 1 : 0) } grep { $said{$_} } sort keys %$default;
+    my @wrong =
+        grep { $default->{$_} != ($said{$_} ne '-' && $release->in($said{$_}) ? 1 : 0) }
+        grep { $said{$_} } sort keys %$default;
     is "@wrong", '', $release->name . ': the defaults are as QUIRKS.md says';
 }
 
 # Dead switches are worse than none.
-my @code = map { glob "$FindBin::Bin/../lib/$_" } 'TNSim/*.pm', 'TNSim/*/*.pm', 'TNSim/*/*/*.pm';
-my $text = join '', map { open my $in, '<', $_ or die "$_: $!"; local $/; scalar <$in> } grep { !m{/Quirks\.pm\z} } @code;
+my @code = map { glob "$FindBin::Bin/../lib/$_" } 'TNSim/*.pm', 'TNSim/*/*.pm',
+    'TNSim/*/*/*.pm';
+my $text = join '',
+    map { open my $in, '<', $_ or die "$_: $!"; local $/; scalar <$in> }
+    grep { !m{/Quirks\.pm\z} } @code;
 for my $name (sort keys %$table) { ok $text =~ m{\b\Q$name\E\b}, "$name is looked at" }
 
 done_testing;

@@ -15,15 +15,18 @@ for my $release (qw(22.12 23.10 24.04 24.10)) {
 
 my %HAS = ('25.04' => 'v25.04.2', '25.10' => 'v25.10.5', '26' => 'v26.0.0');
 for my $release (sort keys %HAS) {
-    my $nas = TNSim::Test->start($release);
+    my $nas  = TNSim::Test->start($release);
     my $list = $nas->http(GET => '/api/versions')->{json};
     is $list->[-1], $HAS{$release}, "$release lists $HAS{$release} as its newest version";
-    is $list->[0], 'v24.10', "$release still lists v24.10";
+    is $list->[0],  'v24.10',       "$release still lists v24.10";
     my $ws = $nas->rpc;
-    is_deeply $ws->call('core.ping'), { jsonrpc => '2.0', id => 2, result => 'pong' }, "$release: an envelope";
+    is_deeply $ws->call('core.ping'), { jsonrpc => '2.0', id => 2, result => 'pong' },
+        "$release: an envelope";
     my $old = $nas->websocket("/api/$HAS{$release}");
-    ok $old->result('auth.login_with_api_key', $nas->{api_key}), "$release: the newest version's address";
-    like $nas->websocket('/api/v99.1.0')->{head}, qr/\AHTTP\/1\.1 404/, "$release: an unknown version";
+    ok $old->result('auth.login_with_api_key', $nas->{api_key}),
+        "$release: the newest version's address";
+    like $nas->websocket('/api/v99.1.0')->{head}, qr/\AHTTP\/1\.1 404/,
+        "$release: an unknown version";
 }
 
 my $nas = TNSim::Test->start('25.10');
@@ -37,16 +40,22 @@ sub refused ($sent, $code, $what) {
     return $reply;
 }
 
-my $batch = refused('[{"jsonrpc":"2.0","id":1,"method":"core.ping","params":[]}]', -32_700, 'a batch');
-is $batch->{error}{message}, 'Batch messages are not supported at this time', 'the words about a batch';
+my $batch = refused('[{"jsonrpc":"2.0","id":1,"method":"core.ping","params":[]}]', -32_700,
+    'a batch');
+is $batch->{error}{message}, 'Batch messages are not supported at this time',
+    'the words about a batch';
 is $batch->{id}, undef, 'a batch is refused without an id';
-refused('{"jsonrpc"', -32_700, 'bad JSON');
+refused('{"jsonrpc"',                                    -32_700, 'bad JSON');
 refused('{"jsonrpc":"1.0","id":1,"method":"core.ping"}', -32_600, 'another version');
-refused('{"jsonrpc":"2.0","id":1,"method":"core.ping","params":{}}', -32_600, 'params that are no array');
-refused('{"jsonrpc":"2.0","id":1,"method":"core.ping","extra":1}', -32_600, 'a field that is not known');
-my $unknown = refused({ jsonrpc => '2.0', id => 2, method => 'no.such', params => [] }, -32_601, 'an unknown method');
+refused('{"jsonrpc":"2.0","id":1,"method":"core.ping","params":{}}', -32_600,
+    'params that are no array');
+refused('{"jsonrpc":"2.0","id":1,"method":"core.ping","extra":1}', -32_600,
+    'a field that is not known');
+my $unknown =
+    refused({ jsonrpc => '2.0', id => 2, method => 'no.such', params => [] }, -32_601,
+    'an unknown method');
 is $unknown->{error}{message}, 'Method does not exist', 'the words about an unknown method';
-is $ws->result('core.ping'), 'pong', 'the connection survived all that';
+is $ws->result('core.ping'),   'pong',                  'the connection survived all that';
 
 $ws->send({ jsonrpc => '2.0', method => 'core.ping', params => [] });
 is $ws->call('core.ping')->{id}, $ws->{id}, 'a request without an id is not answered';
@@ -55,7 +64,8 @@ is $log->{outcome}, 'ok', 'and was executed all the same';
 
 $ws->frame(9, 'are you there');
 $ws->call('core.ping');
-is_deeply $ws->{control}, [[10, 'are you there']], 'a ping frame is answered with its payload';
+is_deeply $ws->{control}, [[10, 'are you there']],
+    'a ping frame is answered with its payload';
 
 my $halves = $nas->rpc;
 $halves->frame(1, '{"jsonrpc":"2.0","id":9,', 0);
@@ -69,25 +79,32 @@ is $binary->receive->{close}, 1003, 'a binary frame closes with 1003';
 
 # Limits on the message, in characters.
 for my $release (qw(24.10 25.10)) {
-    my $one = TNSim::Test->start($release);
+    my $one     = TNSim::Test->start($release);
     my $connect = $release eq '24.10' ? sub { $one->ddp(@_) } : sub { $one->rpc(@_) };
-    my $before = $connect->(undef);
+    my $before  = $connect->(undef);
     my $padding = sub ($length) {
-        my $text = $release eq '24.10' ? '{"msg":"none","pad":""}' : '{"jsonrpc":"2.0","id":1,"method":"x","pad":""}';
+        my $text =
+            $release eq '24.10'
+            ? '{"msg":"none","pad":""}'
+            : '{"jsonrpc":"2.0","id":1,"method":"x","pad":""}';
         return $text =~ s/""/'"' . 'x' x ($length - length $text) . '"'/er;
     };
     $before->send($padding->(8192));
-    is $before->call('auth.login_with_api_key', 'no-such')->{close}, undef, "$release: 8192 characters before login";
+    is $before->call('auth.login_with_api_key', 'no-such')->{close}, undef,
+        "$release: 8192 characters before login";
     $before->send($padding->(8193));
     my $closed = $before->receive;
-    $closed = $before->receive while !$closed->{close} && !$closed->{ended} && !$closed->{silent};
-    is_deeply $closed, { close => 1007, reason => 'Anonymous connection max message length is 8 kB' },
+    $closed = $before->receive
+        while !$closed->{close} && !$closed->{ended} && !$closed->{silent};
+    is_deeply $closed,
+        { close => 1007, reason => 'Anonymous connection max message length is 8 kB' },
         "$release: 8193 characters before login close with 1007";
     my $after = $connect->($one->{api_key});
     $after->send($padding->(65_536));
     $after->send($padding->(65_537));
     $closed = $after->receive;
-    $closed = $after->receive while !$closed->{close} && !$closed->{ended} && !$closed->{silent};
+    $closed = $after->receive
+        while !$closed->{close} && !$closed->{ended} && !$closed->{silent};
     is_deeply $closed, { close => 1009, reason => 'Max message length is 64 kB' },
         "$release: 65537 characters after login close with 1009";
 }
@@ -100,12 +117,14 @@ is $wide->receive->{error}{code}, -32_600, 'the limit counts characters, not byt
 my $crowd = $nas->rpc;
 $nas->fault(match => 'core.ping', count => 0, do => 'delay', ms => 150);
 $crowd->request('core.ping') for 1 .. 21;
-my $last = $crowd->{id};
+my $last  = $crowd->{id};
 my $reply = $crowd->receive;
 is $reply->{id}, $last, 'the twenty-first call is answered first';
-is_deeply $reply->{error}, { code => -32_000, message => 'Maximum number of concurrent calls (20) has exceeded' },
+is_deeply $reply->{error},
+    { code => -32_000, message => 'Maximum number of concurrent calls (20) has exceeded' },
     'with -32000 and no data';
-is scalar(grep { ($_->{result} // '') eq 'pong' } map { $crowd->receive } 1 .. 20), 20, 'the other twenty are executed';
+is scalar(grep { ($_->{result} // '') eq 'pong' } map { $crowd->receive } 1 .. 20), 20,
+    'the other twenty are executed';
 $nas->reset;
 $nas->fault(match => 'core.ping', do => 'delay', ms => 100);
 $crowd->request('core.ping');
@@ -125,7 +144,7 @@ $crowd->call('system.ready');
 is scalar @{ $crowd->{frames} }, 1, 'or in one frame';
 
 # An idle connection is cut.
-my $idle = TNSim::Test->start('25.10', idle => 0.3);
+my $idle  = TNSim::Test->start('25.10', idle => 0.3);
 my $quiet = $idle->rpc;
 is_deeply $quiet->receive(5), { ended => 1 }, 'an idle connection is cut';
 

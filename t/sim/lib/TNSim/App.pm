@@ -2,8 +2,8 @@
 # The tnsim command: options in, one line of JSON out, and an orderly end.
 package TNSim::App;
 use v5.36;
-use File::Path qw(make_path remove_tree);
-use File::Temp ();
+use File::Path   qw(make_path remove_tree);
+use File::Temp   ();
 use Getopt::Long qw(GetOptionsFromArray);
 use Mojo::IOLoop;
 use TNSim::Control;
@@ -34,11 +34,14 @@ END
 
 sub _options (@argv) {
     my %opt = (listen => '127.0.0.1:0', iscsi => 1, quirk => {}, 'cert-name' => []);
-    my $ok = do {
+    my $ok  = do {
         local $SIG{__WARN__} = sub ($text) { print STDERR "tnsim: $text" };
-        GetOptionsFromArray(\@argv, \%opt, 'release=s', 'listen=s', 'state=s', 'world=s', 'rtt=f',
-            'plain', 'iscsi!', 'check-replies', 'quirk=s%', 'fragment=i', 'idle=f', 'parent-pid=i',
-            'cert=s', 'key=s', 'cert-name=s@', 'cert-days=s', 'help');
+        GetOptionsFromArray(
+            \@argv,  \%opt,    'release=s',     'listen=s', 'state=s', 'world=s', 'rtt=f',
+            'plain', 'iscsi!', 'check-replies', 'quirk=s%', 'fragment=i', 'idle=f',
+            'parent-pid=i',
+            'cert=s', 'key=s', 'cert-name=s@', 'cert-days=s', 'help'
+        );
     };
     if ($opt{help}) { print $USAGE; exit 0 }
     die $USAGE if !$ok || @argv || !defined $opt{release};
@@ -46,7 +49,8 @@ sub _options (@argv) {
 }
 
 sub _listen ($text) {
-    my ($host, $port) = $text =~ /\A\[?([^\]]+?)\]?:([0-9]+)\z/ or die "tnsim: --listen wants IP:PORT\n";
+    my ($host, $port) = $text =~ /\A\[?([^\]]+?)\]?:([0-9]+)\z/
+        or die "tnsim: --listen wants IP:PORT\n";
     return ($host, $port);
 }
 
@@ -65,7 +69,8 @@ sub _tls ($self, $dir, $host) {
     @names = ('localhost', '127.0.0.1', '::1', $host) if !@names;
     my %seen;
     return TNSim::Wire::Tls->new(
-        dir => $dir, names => [grep { !$seen{$_}++ } @names], cert => $opt->{cert}, key => $opt->{key},
+        dir => $dir, names => [grep { !$seen{$_}++ } @names], cert => $opt->{cert},
+        key => $opt->{key},
         $opt->{'cert-days'} ? (days => [split /,/, $opt->{'cert-days'}]) : (),
     );
 }
@@ -74,7 +79,7 @@ sub _world ($self, $server, $dir, $host) {
     require TNSim::Model::World;
     return TNSim::Model::World->new(
         release => $server->release, state_dir => $dir, iscsi => $self->{opt}{iscsi},
-        listen => $host, quirks => $server->{quirks},
+        listen  => $host,            quirks    => $server->{quirks},
     );
 }
 
@@ -85,16 +90,19 @@ sub _slurp ($name) {
 }
 
 sub _ready_line ($self) {
-    my ($server, $tls) = @$self{qw(server tls)};
-    my ($host, $port) = ($self->{host}, $self->{front}->port + 0);
-    my ($key) = sort { $a->{id} <=> $b->{id} } grep { $server->keys->usable($_) && $_->{full} } $server->keys->all;
+    my ($server, $tls)  = @$self{qw(server tls)};
+    my ($host,   $port) = ($self->{host}, $self->{front}->port + 0);
+    my ($key) = sort { $a->{id} <=> $b->{id} }
+        grep { $server->keys->usable($_) && $_->{full} } $server->keys->all;
     return encode({
         release => $server->release->name, host => $host, port => $port,
-        url => ($tls ? 'https' : 'http') . '://' . ($host =~ /:/ ? "[$host]" : $host) . ":$port",
-        api_key => $key ? $server->keys->text($key) : undef,
-        fingerprint => $tls ? $tls->fingerprint : undef,
+        url => ($tls ? 'https' : 'http') . '://'
+            . ($host =~ /:/ ? "[$host]" : $host)
+            . ":$port",
+        api_key       => $key ? $server->keys->text($key) : undef,
+        fingerprint   => $tls ? $tls->fingerprint         : undef,
         iscsi_portals => $server->world->iscsi_portals // [],
-        control => $self->{control}->url,
+        control       => $self->{control}->url,
     });
 }
 
@@ -106,15 +114,17 @@ sub run ($class, @argv) {
     my $fresh  = !-e "$dir/keys.json";
     my $server = TNSim::Server->new(
         release => $opt->{release}, dir => $dir, check_replies => $opt->{'check-replies'},
-        quirks => $opt->{quirk}, rtt => $opt->{rtt} // 0,
+        quirks  => $opt->{quirk},   rtt => $opt->{rtt} // 0,
         map { defined $opt->{$_} ? ($_ => $opt->{$_}) : () } qw(fragment idle),
     );
     @$self{qw(server host)} = ($server, $host);
-    $server->{world} = $self->_world($server, $dir, $host);
-    $self->{tls}     = $self->_tls($dir, $host);
-    $self->{front}   = TNSim::Front->new(server => $server, host => $host, port => $port, tls => $self->{tls});
+    $server->{world}        = $self->_world($server, $dir, $host);
+    $self->{tls}            = $self->_tls($dir, $host);
+    $self->{front} = TNSim::Front->new(server => $server, host => $host, port => $port,
+        tls => $self->{tls});
     $self->{control} = TNSim::Control->new(server => $server, front => $self->{front});
-    $self->{control}->_world(decode(_slurp($opt->{world}))) if defined $opt->{world} && $fresh;
+    $self->{control}->_world(decode(_slurp($opt->{world})))
+        if defined $opt->{world} && $fresh;
     $self->_watch;
     $| = 1;
     print $self->_ready_line, "\n";
@@ -131,7 +141,8 @@ sub _watch ($self) {
     @SIG{qw(TERM INT HUP)} = ($stop) x 3;
     # A signal is seen between two events, so that there must always be a next one.
     my $parent = $self->{opt}{'parent-pid'};
-    Mojo::IOLoop->recurring(0.1 => sub ($) { $stop->() if $ended || $parent && !_alive($parent) });
+    Mojo::IOLoop->recurring(
+        0.1 => sub ($) { $stop->() if $ended || $parent && !_alive($parent) });
     return;
 }
 

@@ -1,32 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-# One call of a method as its handler sees it: arguments, who asks, and which release answers.
+# One call of a method as its handler sees it: arguments, who asks, and which release
+# answers.
 package TNSim::Call;
 use v5.36;
 use TNSim::Query;
 
 # A method module (TNSim::Methods::*, TNSim::Core::*) has a function methods() that returns
 #   { 'pool.dataset.query' => {
-#         code => sub ($call) { ... },    # returns the result, or a Mojo::Promise of it, or dies
-#                                         # with a TNSim::Error
+#         code => sub ($call) { ... },    # returns the result, or a Mojo::Promise of it, or
+#                                         # dies with a TNSim::Error
 #         job  => 0|1,                    # answers a job id; code runs as the job
-#         from => '22.12', to => '25.10', # where the method exists; open ends may be left out
+#         from => '22.12', to => '25.10', # where the method exists; either may be left out
 #         private => sub ($release) {..}, # true: exists, for full administrators only
-#         roles => [...],                 # only where the data under t/sim/data has no entry
+#         roles => [...],                 # only for what t/sim/data does not know
 #         schema => 0,                    # do not validate: there is no schema for it
 #     }, ... }
 # The arguments are already validated by the release's schema and have its defaults.
 
 sub new ($class, %field) { return bless {%field}, $class }
 
-sub method  ($self) { return $self->{method} }
-sub args    ($self) { return $self->{args} }                 # array reference
+sub method  ($self)     { return $self->{method} }
+sub args    ($self)     { return $self->{args} }       # array reference
 sub arg     ($self, $i) { return $self->{args}[$i] }
-sub release ($self) { return $self->{release} }              # TNSim::Releases
-sub world   ($self) { return $self->{world} }                # TNSim::Model::World
-sub user    ($self) { return $self->{user} }                 # undef before login; TNSim::User
-sub server  ($self) { return $self->{server} }               # TNSim::Server
-sub conn    ($self) { return $self->{conn} }                 # TNSim::Conn
-sub job     ($self) { return $self->{job} }                  # TNSim::Job, in job methods
+sub release ($self)     { return $self->{release} }    # TNSim::Releases
+sub world   ($self)     { return $self->{world} }      # TNSim::Model::World
+sub user    ($self)     { return $self->{user} }       # undef before login; TNSim::User
+sub server  ($self)     { return $self->{server} }     # TNSim::Server
+sub conn    ($self)     { return $self->{conn} }       # TNSim::Conn
+sub job     ($self)     { return $self->{job} }        # TNSim::Job, in job methods
 
 # A switch of QUIRKS.md as it stands now.
 sub quirk ($self, $name) { return $self->{server}->quirk($name) }

@@ -7,28 +7,29 @@ use TNSim::Uuid;
 # server, transport, id, address, origin, secure
 sub new ($class, %field) {
     return bless {
-        session => TNSim::Uuid::random(), outstanding => 0, unanswered => 0, running => 0, waiting => [],
+        session => TNSim::Uuid::random(), outstanding => 0, unanswered => 0, running => 0,
+        waiting => [],
         options => {}, subscriptions => {}, %field,
     }, $class;
 }
 
-sub id        ($self) { return $self->{id} }
-sub server    ($self) { return $self->{server} }
-sub transport ($self) { return $self->{transport} }
-sub address   ($self) { return $self->{address} }
-sub origin    ($self) { return $self->{origin} }
-sub secure    ($self) { return $self->{secure} }
-sub session   ($self) { return $self->{session} }
-sub user      ($self) { return $self->{user} }
+sub id        ($self)        { return $self->{id} }
+sub server    ($self)        { return $self->{server} }
+sub transport ($self)        { return $self->{transport} }
+sub address   ($self)        { return $self->{address} }
+sub origin    ($self)        { return $self->{origin} }
+sub secure    ($self)        { return $self->{secure} }
+sub session   ($self)        { return $self->{session} }
+sub user      ($self)        { return $self->{user} }
 sub option    ($self, $name) { return $self->{options}{$name} }
-sub closed    ($self) { return $self->{closed} }
-sub jsonrpc   ($self) { return 0 }
+sub closed    ($self)        { return $self->{closed} }
+sub jsonrpc   ($self)        { return 0 }
 
 # Who is outstanding together: the connection; for REST the client's address.
 sub trip_scope ($self) { return $self }
 
 sub login ($self, $user) {
-    $self->{user} = $user;
+    $self->{user}     = $user;
     $self->{login_at} = time;
     delete $self->{expired};
     return;
@@ -39,7 +40,7 @@ sub logout ($self) { delete $self->{user}; return }
 sub expire ($self) { $self->{expired} = 1 if $self->{user}; return }
 
 sub gone ($self) {
-    $self->{closed} = 1;
+    $self->{closed}  = 1;
     $self->{waiting} = [];
     $self->trip_scope->{outstanding} -= $self->{unanswered};
     $self->{server}->forget($self);

@@ -26,9 +26,11 @@ sub names ($self) { return sort keys %{ $self->{line} } }
 # The method's entry for this release, undef where the release does not have it.
 sub method ($self, $name) {
     return $self->{known}{$name} if exists $self->{known}{$name};
-    my $text = $self->{line}{$name} // return undef;
-    my $want = $self->{release}->name;
-    my ($hit) = grep { grep { $_ eq $want } @{ $_->{releases} } } @{ decode_json($text)->{variants} };
+    my $text  = $self->{line}{$name} // return undef;
+    my $want  = $self->{release}->name;
+    my ($hit) = grep {
+        grep { $_ eq $want } @{ $_->{releases} }
+    } @{ decode_json($text)->{variants} };
     return $self->{known}{$name} = $hit;
 }
 

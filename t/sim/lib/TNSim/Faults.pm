@@ -13,7 +13,8 @@ sub new ($class) { return bless { list => [], next_id => 1 }, $class }
 sub clear ($self) { $self->{list} = []; return }
 
 sub _glob ($pattern) {
-    my $re = join '', map { $_ eq '*' ? '.*' : $_ eq '?' ? '.' : quotemeta } split //, $pattern;
+    my $re = join '', map { $_ eq '*' ? '.*' : $_ eq '?' ? '.' : quotemeta } split //,
+        $pattern;
     return qr/\A$re\z/;
 }
 
@@ -23,7 +24,7 @@ sub add ($self, $spec) {
     die "unknown fault '$kind'\n" if !$KIND{$kind};
     my $fault = {
         nth => 1, count => 1, %$spec, id => $self->{next_id}++, seen => 0, hits => 0,
-        re => _glob($spec->{match} // '*'),
+        re  => _glob($spec->{match} // '*'),
     };
     push @{ $self->{list} }, $fault;
     return $fault->{id};
@@ -44,7 +45,9 @@ sub hit ($self, $name, $params_text = undef) {
     return $hit;
 }
 
-sub wants_params ($self) { return scalar grep { defined $_->{params} } @{ $self->{list} } }
+sub wants_params ($self) {
+    return scalar grep { defined $_->{params} } @{ $self->{list} };
+}
 
 sub any ($self) { return scalar @{ $self->{list} } }
 

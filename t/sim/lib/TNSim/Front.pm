@@ -16,15 +16,15 @@ use TNSim::Wire::WebSocket;
 # The versioned addresses that each release serves (main.py of its tree).
 my %VERSIONS = (
     '25.04' => [qw(v24.10 v25.04.0 v25.04.1 v25.04.2)],
-    '25.10' => [qw(v24.10 v25.04.0 v25.04.1 v25.04.2), map { "v25.10.$_" } 0 .. 5],
-    '26'    => [qw(v24.10 v25.04.0 v25.04.1 v25.04.2), (map { "v25.10.$_" } 0 .. 4), 'v26.0.0'],
+    '25.10' => [qw(v24.10 v25.04.0 v25.04.1 v25.04.2), map {"v25.10.$_"} 0 .. 5],
+    '26' => [qw(v24.10 v25.04.0 v25.04.1 v25.04.2), (map {"v25.10.$_"} 0 .. 4), 'v26.0.0'],
 );
 
 sub new ($class, %field) {    # server, host, port, tls (or none)
     my $self = bless {%field}, $class;
     weaken(my $weak = $self);
     $self->{listener} = TNSim::Wire::Listener->new(
-        host => $self->{host}, port => $self->{port}, tls => $self->{tls},
+        host   => $self->{host},           port    => $self->{port}, tls => $self->{tls},
         faults => $self->{server}->faults, on_peer => sub ($peer) { $weak->_peer($peer) },
     );
     push @{ $self->{server}{listeners} }, $self->{listener};
@@ -35,7 +35,8 @@ sub port ($self) { return $self->{listener}->port }
 
 sub stop ($self) { return $self->{listener}->stop }
 
-# Another certificate for the connections to come, of other names or days if it is told them;
+# Another certificate for the connections to come, of other names or days if it is told
+# them;
 # answers the fingerprint.
 sub new_certificate ($self, $spec) {
     my $tls = $self->{tls} // die "there is no TLS here\n";
@@ -50,9 +51,9 @@ sub _peer ($self, $peer) {
     $peer->idle($server->{idle});
     my $conn;
     TNSim::Wire::Http->new(
-        peer => $peer,
+        peer       => $peer,
         on_request => sub ($http, $request) { $self->_request($http, $request, \$conn) },
-        on_close => sub {
+        on_close   => sub {
             $self->{listener}->forget($peer);
             $conn->gone if $conn;
             undef $conn;
@@ -68,50 +69,64 @@ sub _fault ($self, $http, $name) {
     if ($kind eq 'status') {
         my %headers = (%{ $fault->{headers} // {} });
         $http->reply($fault->{status} // 503, \%headers, $fault->{body} // '');
-    }
-    elsif ($kind eq 'missing') { $http->reply(404, {}, '404: Not Found') }
-    elsif ($kind eq 'raw' || $kind eq 'garbage') {
-        $peer->write(defined $fault->{hex} ? pack('H*', $fault->{hex}) : $fault->{bytes} // "garbage\r\n\r\n");
+    } elsif ($kind eq 'missing') {
+        $http->reply(404, {}, '404: Not Found');
+    } elsif ($kind eq 'raw' || $kind eq 'garbage') {
+        $peer->write(defined $fault->{hex} ? pack('H*', $fault->{hex}) : $fault->{bytes}
+                // "garbage\r\n\r\n");
         $peer->finish if $fault->{close};
+    } elsif ($kind =~ /\Acut/) {
+        $fault->{reset} ? $peer->abort : $peer->close;
+    } elsif ($kind eq 'restart') {
+        $self->{server}->restart($fault->{ms} // 500);
+    } elsif ($kind eq 'slow') {
+        $peer->slow($fault->{ms} // 1000);
+        return 0;
+    } elsif ($kind eq 'delay') {
+        return $fault;
+    } elsif ($kind eq 'half' || $kind eq 'close') {
+        $http->{$kind} = $fault;
+        return 0;
+    } else {
+        $peer->silence(1);
     }
-    elsif ($kind =~ /\Acut/)   { $fault->{reset} ? $peer->abort : $peer->close }
-    elsif ($kind eq 'restart') { $self->{server}->restart($fault->{ms} // 500) }
-    elsif ($kind eq 'slow')    { $peer->slow($fault->{ms} // 1000); return 0 }
-    elsif ($kind eq 'delay')   { return $fault }
-    elsif ($kind eq 'half' || $kind eq 'close') { $http->{$kind} = $fault; return 0 }
-    else                       { $peer->silence(1) }
     return 1;
 }
 
 sub _request ($self, $http, $request, $conn) {
     my $journal = $self->{server}->journal;
-    my $path = $request->url->path->to_string;
+    my $path    = $request->url->path->to_string;
     my $upgrade = lc($request->headers->upgrade // '') eq 'websocket';
-    my $name = $upgrade ? 'http:handshake' : 'http:' . $request->method . " $path";
-    my $rest = $path =~ m{\A/api/v2\.0(?:/|\z)};
+    my $name    = $upgrade ? 'http:handshake' : 'http:' . $request->method . " $path";
+    my $rest    = $path =~ m{\A/api/v2\.0(?:/|\z)};
     if (!$rest || $upgrade) {
         $journal->count('http');
-        $journal->entry(conn => $http->peer->id, transport => 'http', method => $name, path => $path);
+        $journal->entry(conn => $http->peer->id, transport => 'http', method => $name,
+            path => $path);
     }
     my $fault = $self->_fault($http, $name);
-    my $go = sub { $self->_route($http, $request, $conn, $path, $upgrade) };
-    if (ref $fault) { Mojo::IOLoop->timer(($fault->{ms} // 1000) / 1000 => sub ($) { $go->() }) }
+    my $go    = sub { $self->_route($http, $request, $conn, $path, $upgrade) };
+    if (ref $fault) {
+        Mojo::IOLoop->timer(($fault->{ms} // 1000) / 1000 => sub ($) { $go->() });
+    }
     elsif (!$fault) { $go->() }
     return;
 }
 
 sub _route ($self, $http, $request, $conn, $path, $upgrade) {
-    my $release = $self->{server}->release;
+    my $release  = $self->{server}->release;
     my $versions = $VERSIONS{ $release->name };
     if ($upgrade) {
-        return $self->_upgrade($http, $request, $conn, 'Ddp', 'ddp') if $path eq '/websocket';
+        return $self->_upgrade($http, $request, $conn, 'Ddp', 'ddp')
+            if $path eq '/websocket';
         my ($version) = $path =~ m{\A/api/(current|v[0-9.]+)\z};
         return $http->reply(404, {}, '404: Not Found')
             if !$versions || !$version || !grep { $_ eq $version } 'current', @$versions;
         return $self->_upgrade($http, $request, $conn, 'JsonRpc', 'jsonrpc', $version);
     }
     if ($path eq '/api/versions' && $versions) {
-        return $http->reply(200, { 'Content-Type' => 'application/json' }, encode($versions));
+        return $http->reply(200, { 'Content-Type' => 'application/json' },
+            encode($versions));
     }
     if ($path =~ m{\A/api/v2\.0/} && $release->before('26')) {
         $$conn //= TNSim::Dialect::Rest->new($self->_conn_fields($http, 'rest'));
@@ -126,8 +141,8 @@ sub _route ($self, $http, $request, $conn, $path, $upgrade) {
 sub _conn_fields ($self, $http, $transport) {
     my $peer = $http->peer;
     return (
-        peer => $peer, server => $self->{server}, transport => $transport,
-        address => $peer->address, origin => $peer->origin, secure => $peer->secure,
+        peer    => $peer,          server => $self->{server}, transport => $transport,
+        address => $peer->address, origin => $peer->origin,   secure    => $peer->secure,
     );
 }
 
@@ -138,7 +153,7 @@ sub _upgrade ($self, $http, $request, $conn, $dialect, $transport, $version = 'c
     $$conn = $class->new($self->_conn_fields($http, $transport));
     $$conn->{version} = $version;
     my %headers = (
-        Upgrade => 'websocket', Connection => 'upgrade',
+        Upgrade                => 'websocket', Connection => 'upgrade',
         'Sec-WebSocket-Accept' => TNSim::Wire::WebSocket::accept_key($key),
     );
     my $bytes = $http->render(101, \%headers, '');
@@ -146,8 +161,8 @@ sub _upgrade ($self, $http, $request, $conn, $dialect, $transport, $version = 'c
         $http->peer->write(substr $bytes, 0, $half->{bytes} // 20);
         return $http->peer->silence(1);
     }
-    my $one = $$conn;
-    my $late = $self->{server}{rtt};
+    my $one   = $$conn;
+    my $late  = $self->{server}{rtt};
     my $close = delete $http->{close};
     my $open  = sub {
         $http->upgrade($bytes, sub ($more) { $one->feed($more) if !$one->closed });

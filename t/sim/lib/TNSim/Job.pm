@@ -3,30 +3,34 @@
 package TNSim::Job;
 use v5.36;
 use Scalar::Util ();
-use Time::HiRes qw(time);
-use TNSim::Json qw(date false);
+use Time::HiRes  qw(time);
+use TNSim::Json  qw(date false);
 
 use constant KEEP => 1000;
 
 package TNSim::Job::Table {
-    sub new ($class, %field) { return bless { jobs => {}, next_id => 1, %field }, $class }    # on_event
+    sub new ($class, %field) { return bless { jobs => {}, next_id => 1, %field }, $class } # on_event
 
     sub create ($self, %field) {
         my $job = bless {
-            id => $self->{next_id}++, state => 'WAITING', progress => [undef, ''],
+            id    => $self->{next_id}++, state => 'WAITING', progress => [undef, ''],
             table => $self, waiters => [], started => undef, finished => undef, %field,
-        }, 'TNSim::Job';
+            },
+            'TNSim::Job';
         Scalar::Util::weaken($job->{table});
         $self->{jobs}{ $job->{id} } = $job;
         my @old = sort { $a <=> $b } keys %{ $self->{jobs} };
-        delete $self->{jobs}{$_} for @old > TNSim::Job::KEEP ? @old[0 .. $#old - TNSim::Job::KEEP] : ();
+        delete $self->{jobs}{$_}
+            for @old > TNSim::Job::KEEP ? @old[0 .. $#old - TNSim::Job::KEEP] : ();
         $self->{on_event}->('added', $job);
         return $job;
     }
 
     sub get ($self, $id) { return $self->{jobs}{$id} }
 
-    sub all ($self) { return map { $self->{jobs}{$_} } sort { $a <=> $b } keys %{ $self->{jobs} } }
+    sub all ($self) {
+        return map { $self->{jobs}{$_} } sort { $a <=> $b } keys %{ $self->{jobs} };
+    }
 }
 
 sub id     ($self) { return $self->{id} }
@@ -70,25 +74,33 @@ sub wait ($self, $then) {
 # The row of core.get_jobs; what a release does not know is left out.
 sub row ($self, $release) {
     my $error = $self->{error};
-    my $validation = $error && ($error->kind eq 'validation' || $error->kind eq 'not_found');
+    my $validation =
+        $error && ($error->kind eq 'validation' || $error->kind eq 'not_found');
     my %row = (
-        id => $self->{id}, method => $self->{method}, arguments => $self->{arguments},
+        id => $self->{id},  method      => $self->{method}, arguments => $self->{arguments},
         transient => false, description => $self->{description}, abortable => false,
         logs_path => undef, logs_excerpt => undef,
-        progress => { percent => $self->{progress}[0], description => $self->{progress}[1], extra => undef },
-        result => $self->{result}, error => $error ? $error->reason : undef,
+        progress  => {
+            percent => $self->{progress}[0], description => $self->{progress}[1],
+            extra   => undef
+        },
+        result    => $self->{result}, error => $error ? $error->reason : undef,
         exception => $error ? $error->repr : undef,
-        exc_info => $error ? {
-            repr => $error->repr,
-            type => $validation ? 'VALIDATION' : $error->class,
+        exc_info  => $error
+        ? {
+            repr  => $error->repr,
+            type  => $validation ? 'VALIDATION'  : $error->class,
             extra => $validation ? $error->items : undef,
-            $release->at_least('24.10') ? (errno => $validation ? undef : $error->errno) : (),
-        } : undef,
+            $release->at_least('24.10')
+            ? (errno => $validation ? undef : $error->errno)
+            : (),
+            }
+        : undef,
         state => $self->{state}, time_started => date($self->{started}),
         time_finished => date($self->{finished}),
     );
-    $row{credentials}           = $self->{credentials}     if $release->at_least('23.10');
-    $row{result_encoding_error} = undef                     if $release->at_least('24.10');
+    $row{credentials}           = $self->{credentials}       if $release->at_least('23.10');
+    $row{result_encoding_error} = undef                      if $release->at_least('24.10');
     $row{message_ids}           = $self->{message_ids} // [] if $release->at_least('25.10');
     return \%row;
 }

@@ -7,7 +7,8 @@ use Time::HiRes qw(time);
 
 use constant KEEP => 100_000;
 
-my $SECRET = qr/\A(?:api_key|password|token|otp_token|secret|peersecret|passphrase|new_password
+my $SECRET =
+    qr/\A(?:api_key|password|token|otp_token|secret|peersecret|passphrase|new_password
                   |rfc_str|dhchap_key|dhchap_ctrl_key|reconnect_token|isns_servers_secret)\z/x;
 
 sub new ($class) {
@@ -18,9 +19,11 @@ sub new ($class) {
 
 sub reset ($self) {
     %$self = (
-        log => [], calls => 0, trips => 0, logins => 0, logins_failed => 0, connections => 0,
-        http => 0, rest => 0, by_method => {}, errors => 0, reply_violations => 0, violations => [],
-        limited => 0,
+        log         => [], calls => 0, trips => 0, logins => 0, logins_failed => 0,
+        connections => 0,
+        http        => 0, rest => 0, by_method => {}, errors => 0, reply_violations => 0,
+        violations  => [],
+        limited     => 0,
     );
     return;
 }
@@ -31,12 +34,16 @@ sub count ($self, $what, $by = 1) { $self->{$what} += $by; return }
 sub mask ($value, $all = 0) {
     return [map { mask($_, $all) } @$value] if ref $value eq 'ARRAY';
     if (ref $value eq 'HASH') {
-        return { map {
-            my $text = $value->{$_};
-            my $hide = defined $text && !ref $text
-                && ($_ =~ $SECRET || $_ eq 'key' && $text =~ /\A[0-9A-Fa-f]{64}\z/);
-            ($_ => $hide ? '***' : mask($text, 0))
-        } keys %$value };
+        return {
+            map {
+                my $text = $value->{$_};
+                my $hide =
+                       defined $text
+                    && !ref $text
+                    && ($_ =~ $SECRET || $_ eq 'key' && $text =~ /\A[0-9A-Fa-f]{64}\z/);
+                ($_ => $hide ? '***' : mask($text, 0))
+            } keys %$value
+        };
     }
     return $all && defined $value && !ref $value ? '***' : $value;
 }
@@ -63,7 +70,8 @@ sub trip ($self) { return ++$self->{trips} }
 
 sub violation ($self, $method, @texts) {
     $self->{reply_violations}++;
-    push @{ $self->{violations} }, { method => $method, errors => [@texts[0 .. ($#texts > 4 ? 4 : $#texts)]] }
+    push @{ $self->{violations} },
+        { method => $method, errors => [@texts[0 .. ($#texts > 4 ? 4 : $#texts)]] }
         if @{ $self->{violations} } < 200;
     return;
 }

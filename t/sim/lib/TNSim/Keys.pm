@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# The API keys of the NAS: who they belong to, what they allow, and whether they still count.
+# The API keys of the NAS: who they belong to, what they allow, and whether they still
+# count.
 package TNSim::Keys;
 use v5.36;
 use Cpanel::JSON::XS;
-use Digest::SHA qw(sha512 hmac_sha512);
+use Digest::SHA  qw(sha512 hmac_sha512);
 use MIME::Base64 qw(encode_base64);
-use Time::HiRes qw(time);
+use Time::HiRes  qw(time);
 use TNSim::Roles;
 
 my @ALPHABET = ('A' .. 'Z', 'a' .. 'z', 0 .. 9);
@@ -56,15 +57,15 @@ sub save ($self) {
 # name, user, full or roles or read_only, expires (seconds from now, or an absolute time),
 # secret (else random). Returns the whole key, "<id>-<64 characters>".
 sub add ($self, %spec) {
-    my $id     = $spec{id} // $self->{next_id};
+    my $id = $spec{id} // $self->{next_id};
     $self->{next_id} = $id + 1 if $id >= $self->{next_id};
     my @roles  = $spec{read_only} ? ('READONLY_ADMIN') : @{ $spec{roles} // [] };
     my $secret = $spec{secret} // _new_secret();
     $self->{keys}{$id} = {
-        id => $id + 0, name => $spec{name} // "key$id", user => $spec{user} // 'root',
-        full => @roles ? 0 : 1, role_names => \@roles, secret => $secret, revoked => 0,
-        revoked_reason => undef, created => int time, expires => $spec{expires},
-        salt => encode_base64(_random(16), ''),
+        id   => $id + 0, name => $spec{name} // "key$id", user    => $spec{user} // 'root',
+        full => @roles ? 0 : 1,  role_names => \@roles,   secret  => $secret, revoked => 0,
+        revoked_reason => undef, created    => int time,  expires => $spec{expires},
+        salt           => encode_base64(_random(16), ''),
     };
     $self->save;
     return "$id-$secret";
@@ -72,7 +73,9 @@ sub add ($self, %spec) {
 
 sub get ($self, $id) { return $self->{keys}{$id} }
 
-sub all ($self) { return map { $self->{keys}{$_} } sort { $a <=> $b } keys %{ $self->{keys} } }
+sub all ($self) {
+    return map { $self->{keys}{$_} } sort { $a <=> $b } keys %{ $self->{keys} };
+}
 
 sub find ($self, $name) {
     my ($hit) = grep { $_->{name} eq $name || $_->{id} eq $name } $self->all;
@@ -113,18 +116,25 @@ sub revoke ($self, $key, $reason) {
     return;
 }
 
-# Knobs of POST /world {"keys": [...]}: an entry with an id or a known name changes that key.
+# Knobs of POST /world {"keys": [...]}: an entry with an id or a known name changes that
+# key.
 sub apply ($self, $spec) {
-    my $key = defined $spec->{id} ? $self->get($spec->{id}) : $self->find($spec->{name} // '');
-    return $self->add(%$spec) if !$key;
+    my $key =
+        defined $spec->{id} ? $self->get($spec->{id}) : $self->find($spec->{name} // '');
+    return $self->add(%$spec)                 if !$key;
     return $self->remove($key->{id}) && undef if $spec->{delete};
     if (exists $spec->{roles} || exists $spec->{read_only} || exists $spec->{full}) {
-        my @roles = $spec->{full} ? () : $spec->{read_only} ? ('READONLY_ADMIN') : @{ $spec->{roles} // [] };
+        my @roles =
+              $spec->{full}      ? ()
+            : $spec->{read_only} ? ('READONLY_ADMIN')
+            :                      @{ $spec->{roles} // [] };
         @$key{qw(full role_names)} = (@roles ? 0 : 1, \@roles);
     }
     if (exists $spec->{revoked}) {
-        $key->{revoked} = $spec->{revoked} ? 1 : 0;
-        $key->{revoked_reason} = $spec->{revoked} ? $spec->{reason} // 'Revoked by a test' : undef;
+        $key->{revoked}        = $spec->{revoked} ? 1 : 0;
+        $key->{revoked_reason} = $spec->{revoked}
+            ? $spec->{reason} // 'Revoked by a test'
+            : undef;
     }
     $key->{expires} = $spec->{expires} if exists $spec->{expires};
     $key->{user}    = $spec->{user}    if exists $spec->{user};
@@ -159,9 +169,10 @@ sub scram ($self, $key) {
 # The caller that a key stands for, as calls see it.
 sub user ($self, $key) {
     return {
-        name => $key->{user}, key => $key->{id}, key_name => $key->{name}, full => $key->{full},
+        name       => $key->{user}, key => $key->{id}, key_name => $key->{name},
+        full       => $key->{full},
         role_names => $key->{full} ? ['FULL_ADMIN'] : $key->{role_names},
-        roles => TNSim::Roles::expand(@{ $key->{role_names} }),
+        roles      => TNSim::Roles::expand(@{ $key->{role_names} }),
     };
 }
 

@@ -6,7 +6,7 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 sub new ($class) {
     return bless {
-        calls => 20, window => 60, clear_every => 600, table_max => 100, sleep => [1, 10],
+        calls => 20, window  => 60, clear_every => 600, table_max => 100, sleep => [1, 10],
         table => {}, cleared => _now(),
     }, $class;
 }
@@ -33,7 +33,10 @@ sub allow ($self, $method, $address, $full_refuses) {
     my $table = $self->{table};
     return 0 if $full_refuses && keys %$table == $self->{table_max};
     my $slot = $table->{"$method $address"} //= { since => $now, count => 0 };
-    if ($now - $slot->{since} >= $self->{window}) { $slot->{since} = $now; $slot->{count} = 0 }
+    if ($now - $slot->{since} >= $self->{window}) {
+        $slot->{since} = $now;
+        $slot->{count} = 0;
+    }
     return ++$slot->{count} <= $self->{calls};
 }
 

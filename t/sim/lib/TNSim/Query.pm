@@ -9,15 +9,13 @@ use TNSim::Error;
 use constant MAX_LIMIT => 10_000;
 use constant MAX_DEPTH => 3;
 
-
-
 sub _value_error ($text) { die TNSim::Error->bare('ValueError', $text) }
 
 sub _is_bool ($value) { return blessed($value) && Cpanel::JSON::XS::is_bool($value) }
 
 # A comparison key: booleans as numbers, extended dates as their milliseconds.
 sub _plain ($value) {
-    return $value ? 1 : 0 if _is_bool($value);
+    return $value ? 1 : 0    if _is_bool($value);
     return $value->{'$date'} if ref $value eq 'HASH' && exists $value->{'$date'};
     return $value;
 }
@@ -37,15 +35,18 @@ sub _equal ($x, $y) {
         return ref $x eq ref $y && $json->encode($x) eq $json->encode($y);
     }
     return $x == $y if _is_number($x) && _is_number($y);
-    return 0 if _is_number($x) != _is_number($y);
+    return 0        if _is_number($x) != _is_number($y);
     return $x eq $y;
 }
 
 sub _compare ($x, $y) {
     ($x, $y) = (_plain($x), _plain($y));
-    if (!defined $x || !defined $y || ref $x || ref $y || _is_number($x) != _is_number($y)) {
-        die TNSim::Error->bare('TypeError',
-            "'>' not supported between instances of these types");
+    if (!defined $x || !defined $y || ref $x || ref $y || _is_number($x) != _is_number($y))
+    {
+        die TNSim::Error->bare(
+            'TypeError',
+            "'>' not supported between instances of these types"
+        );
     }
     return _is_number($x) ? $x <=> $y : $x cmp $y;
 }
@@ -62,24 +63,28 @@ sub _contains ($operand, $value) {
 }
 
 sub _regex ($x, $pattern) {
-    my $re = eval { no re 'eval'; qr/\A(?:$pattern)/ } // _value_error("$pattern: bad regular expression");
+    my $re = eval { no re 'eval'; qr/\A(?:$pattern)/ }
+        // _value_error("$pattern: bad regular expression");
     return ($x // '') =~ $re;
 }
 
 sub _begins ($x, $y) { return defined $x && substr($x, 0, length $y) eq $y }
-sub _ends   ($x, $y) { return defined $x && length $x >= length $y && substr($x, -length $y || length $x) eq $y }
+
+sub _ends ($x, $y) {
+    return defined $x && length $x >= length $y && substr($x, -length $y || length $x) eq $y;
+}
 
 my %OP = (
-    '='    => sub ($x, $y) { _equal($x, $y) },
+    '='    => sub ($x, $y) { _equal($x,  $y) },
     '!='   => sub ($x, $y) { !_equal($x, $y) },
     '>'    => sub ($x, $y) { _compare($x, $y) > 0 },
     '>='   => sub ($x, $y) { _compare($x, $y) >= 0 },
     '<'    => sub ($x, $y) { _compare($x, $y) < 0 },
     '<='   => sub ($x, $y) { _compare($x, $y) <= 0 },
     '~'    => \&_regex,
-    'in'   => sub ($x, $y) { _contains($y, $x) },
+    'in'   => sub ($x, $y) { _contains($y,  $x) },
     'nin'  => sub ($x, $y) { !_contains($y, $x) },
-    'rin'  => sub ($x, $y) { _contains($x, $y) },
+    'rin'  => sub ($x, $y) { _contains($x,  $y) },
     'rnin' => sub ($x, $y) { defined $x && !_contains($x, $y) },
     '^'    => \&_begins,
     '!^'   => sub ($x, $y) { defined $x && !_begins($x, $y) },
@@ -95,7 +100,7 @@ sub _fold ($value) {
 # "a.b\.c.*" into its parts.
 sub _path ($path) {
     state %known;
-    return $known{$path} //= [map { s/\\\././gr } split /(?<!\\)\./, $path];
+    return $known{$path} //= [map {s/\\\././gr} split /(?<!\\)\./, $path];
 }
 
 # Every value at the path: one, or many behind a '*'; nothing when a key is missing.
@@ -108,7 +113,8 @@ sub _values ($row, @path) {
             $cur = $cur->{$key};
         } elsif (ref $cur eq 'ARRAY') {
             return map { _values($_, @path) } @$cur if $key eq '*';
-            _value_error("$key: must be array index or wildcard character") if $key !~ /\A\d+\z/;
+            _value_error("$key: must be array index or wildcard character")
+                if $key !~ /\A\d+\z/;
             $cur = $cur->[$key];
         }
     }
@@ -132,7 +138,10 @@ sub match ($row, $filters) {
         if (@$filter == 2) {
             my $hit = 0;
             for my $branch (@{ $filter->[1] }) {
-                $hit = ref $branch->[0] eq 'ARRAY' ? match($row, $branch) : match($row, [$branch]);
+                $hit =
+                    ref $branch->[0] eq 'ARRAY'
+                    ? match($row, $branch)
+                    : match($row, [$branch]);
                 last if $hit;
             }
             return 0 if !$hit;
@@ -151,7 +160,8 @@ sub check_filters ($filters, $depth = 0) {
         if (@$filter == 2) {
             _value_error("Invalid operation: $filter->[0]") if $filter->[0] ne 'OR';
             for my $branch (@{ $filter->[1] }) {
-                my $list = ref $branch eq 'ARRAY' && ref $branch->[0] eq 'ARRAY' ? $branch : [$branch];
+                my $list = ref $branch eq 'ARRAY'
+                    && ref $branch->[0] eq 'ARRAY' ? $branch : [$branch];
                 check_filters($list, $depth + 1);
             }
             next;
@@ -179,7 +189,7 @@ sub _select ($row, $select) {
     my %out;
     for my $item (@$select) {
         my ($target, $name) = ref $item eq 'ARRAY' ? @$item : ($item, undef);
-        my @path  = @{ _path($target) };
+        my @path = @{ _path($target) };
         my ($cur, $found) = ($row, 1);
         for my $key (@path) {
             _value_error('Selecting by list index is not supported') if ref $cur eq 'ARRAY';
@@ -204,15 +214,18 @@ sub _order ($rows, $order_by) {
         my (@none, @some);
         for my $row (@$rows) {
             my ($value) = _values($row, @$path);
-            if (defined $value) { push @some, [$row, $value] } else { push @none, $row }
+            if (defined $value) { push @some, [$row, $value] }
+            else                { push @none, $row }
         }
         if (@none && @some && !$nulls) {
-            _value_error("Cannot sort by '$order' because the field contains null values. Please use "
-                . "\"nulls_first:$order\" or \"nulls_last:$order\" to specify null placement.");
+            _value_error(
+                "Cannot sort by '$order' because the field contains null values. Please use "
+                    . "\"nulls_first:$order\" or \"nulls_last:$order\" to specify null placement."
+            );
         }
         my @sorted = sort { _compare($a->[1], $b->[1]) * ($minus ? -1 : 1) } @some;
         @sorted = map { $_->[0] } @sorted;
-        $rows = ($nulls // '') eq 'nulls_last:' ? [@sorted, @none] : [@none, @sorted];
+        $rows   = ($nulls // '') eq 'nulls_last:' ? [@sorted, @none] : [@none, @sorted];
     }
     return $rows;
 }
@@ -232,7 +245,9 @@ sub run ($rows, $filters, $options = {}) {
         splice @$list, 0, $options->{offset} if $options->{offset};
         splice @$list, $options->{limit} if $options->{limit} && @$list > $options->{limit};
     }
-    if (@{ $options->{select} // [] }) { $list = [map { _select($_, $options->{select}) } @$list] }
+    if (@{ $options->{select} // [] }) {
+        $list = [map { _select($_, $options->{select}) } @$list];
+    }
     return $options->{get} ? $list->[0] : $list;
 }
 

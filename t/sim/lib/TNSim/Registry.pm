@@ -11,7 +11,7 @@ sub new ($class, %field) {    # release, data
     for my $file (_module_files()) {
         require $file;
         my $package = $file =~ s{\.pm\z}{}r =~ s{/}{::}gr;
-        my $code = $package->can('methods') or next;
+        my $code    = $package->can('methods') or next;
         my $methods = $code->();
         $self->_add($_, $methods->{$_}) for keys %$methods;
     }
@@ -20,7 +20,7 @@ sub new ($class, %field) {    # release, data
 
 # TNSim/Core/*.pm and TNSim/Methods/**/*.pm
 sub _module_files () {
-    return map { s{\A\Q$DIR\E/}{TNSim/}r }
+    return map {s{\A\Q$DIR\E/}{TNSim/}r}
         sort map { glob "$DIR/$_" } 'Core/*.pm', 'Methods/*.pm', 'Methods/*/*.pm';
 }
 
@@ -30,25 +30,27 @@ sub _add ($self, $name, $method) {
     my $entry = $self->{data}->method($name);
     my $known = defined $entry || !grep { $_ eq $name } $self->{data}->names;
     return if !$known;
-    my $private = $entry ? $entry->{private} : $method->{private} && $method->{private}->($release);
+    my $private =
+        $entry ? $entry->{private} : $method->{private} && $method->{private}->($release);
     $self->{method}{$name} = {
-        name    => $name,
-        code    => $method->{code},
-        job     => $entry ? $entry->{job} : $method->{job} // 0,
-        private => $private ? 1 : 0,
-        nologin => $entry ? $entry->{nologin} : $method->{nologin} // 0,
-        roles   => $self->_roles($name, $entry, $method),
-        schema  => $method->{schema} // 1,
-        filterable => $entry ? $entry->{filterable} : 0,
-        rest    => $entry ? $entry->{rest} : undef,
-        names   => $entry ? $entry->{names} : [],
-        min     => $entry ? $entry->{min} : 0,
-        args    => $entry ? scalar @{ $entry->{args} } : 0,
+        name       => $name,
+        code       => $method->{code},
+        job        => $entry   ? $entry->{job}     : $method->{job} // 0,
+        private    => $private ? 1                 : 0,
+        nologin    => $entry   ? $entry->{nologin} : $method->{nologin} // 0,
+        roles      => $self->_roles($name, $entry, $method),
+        schema     => $method->{schema} // 1,
+        filterable => $entry ? $entry->{filterable}       : 0,
+        rest       => $entry ? $entry->{rest}             : undef,
+        names      => $entry ? $entry->{names}            : [],
+        min        => $entry ? $entry->{min}              : 0,
+        args       => $entry ? scalar @{ $entry->{args} } : 0,
     };
     return;
 }
 
-# Releases before 24.04 know no roles; what a restricted key may do there is taken from later ones.
+# Releases before 24.04 know no roles; what a restricted key may do there is taken from
+# later ones.
 sub _roles ($self, $name, $entry, $method) {
     return $method->{roles} // [] if !$entry;
     return $entry->{roles} if $self->{release}->at_least('24.04') || @{ $entry->{roles} };

@@ -20,7 +20,8 @@ sub names { return @ORDER }
 
 sub _index ($name) {
     my $short = $name =~ /\A26(?:\.\d+)*\z/ ? '26' : $name;
-    return $INDEX{$short} // ($name eq 'master' ? scalar @ORDER : die "unknown release '$name'\n");
+    return $INDEX{$short}
+        // ($name eq 'master' ? scalar @ORDER : die "unknown release '$name'\n");
 }
 
 sub new ($class, $name) {
@@ -48,7 +49,9 @@ sub between ($self, $from, $to) {
 # A range as methods.json writes it: "22.12+", "22.12-25.04", "26", "25.04+ (remark)".
 sub in ($self, $range) {
     return 1 if !defined $range || $range eq '' || $range eq 'all';
-    my ($from, $plus, $to) = $range =~ /\A\s*([0-9]+(?:\.[0-9]+)?|master)(?:(\+)|\s*-\s*([0-9]+(?:\.[0-9]+)?|master))?/
+    my ($from, $plus, $to) =
+        $range =~
+        /\A\s*([0-9]+(?:\.[0-9]+)?|master)(?:(\+)|\s*-\s*([0-9]+(?:\.[0-9]+)?|master))?/
         or return 0;
     return $self->between($from, $plus ? undef : $to // $from);
 }

@@ -2,7 +2,7 @@
 # The server's half of SCRAM-SHA-512 (RFC 5802) as release 26 speaks it.
 package TNSim::Scram;
 use v5.36;
-use Digest::SHA qw(hmac_sha512 sha512);
+use Digest::SHA  qw(hmac_sha512 sha512);
 use MIME::Base64 qw(decode_base64 encode_base64);
 
 use constant { NONCE => 32, DIGEST => 64 };
@@ -12,9 +12,13 @@ sub _b64 ($bytes) { return encode_base64($bytes, '') }
 # From "n,,n=USER:KEYID,r=NONCE"; undef when the message or the key is not good.
 sub begin ($class, $keys, $text) {
     my ($gs2, $bare, $user, $id, $nonce) =
-        $text =~ m{\A((?:n|y|p=[A-Za-z0-9.-]+),,)(n=([^,]+):([0-9]+),r=([A-Za-z0-9+/=]+))\z} or return undef;
+        $text =~ m{\A((?:n|y|p=[A-Za-z0-9.-]+),,)(n=([^,]+):([0-9]+),r=([A-Za-z0-9+/=]+))\z}
+        or return undef;
     my $key = $keys->get($id);
-    return undef if !$key || !$keys->usable($key) || $key->{user} ne $user =~ s/=2C/,/gr =~ s/=3D/=/gr;
+    return undef
+        if !$key
+        || !$keys->usable($key)
+        || $key->{user} ne $user =~ s/=2C/,/gr =~ s/=3D/=/gr;
     my $theirs = decode_base64($nonce);
     return undef if length $theirs != NONCE;
     my $scram = $keys->scram($key);
@@ -23,7 +27,7 @@ sub begin ($class, $keys, $text) {
     # The nonces are joined as bytes, so the text need not begin with the client's text.
     my $joined = _b64($theirs . $ours);
     return bless {
-        gs2 => $gs2, bare => $bare, key => $key, scram => $scram, nonce => $joined,
+        gs2          => $gs2, bare => $bare, key => $key, scram => $scram, nonce => $joined,
         server_first => "r=$joined,s=$scram->{salt},i=$scram->{iterations}",
     }, $class;
 }
@@ -34,7 +38,8 @@ sub server_first ($self) { return $self->{server_first} }
 # From "c=BINDING,r=NONCE,p=PROOF" to "v=SIGNATURE"; undef when the proof is wrong.
 sub finish ($self, $text) {
     my ($without, $binding, $nonce, $proof) =
-        $text =~ m{\A(c=([A-Za-z0-9+/=]+),r=([A-Za-z0-9+/=]+)),p=([A-Za-z0-9+/=]+)\z} or return undef;
+        $text =~ m{\A(c=([A-Za-z0-9+/=]+),r=([A-Za-z0-9+/=]+)),p=([A-Za-z0-9+/=]+)\z}
+        or return undef;
     return undef if $nonce ne $self->{nonce};
     my $bound = decode_base64($binding);
     return undef if substr($bound, 0, length $self->{gs2}) ne $self->{gs2};

@@ -5,7 +5,7 @@ use v5.36;
 use Mojo::IOLoop;
 use Mojo::Promise;
 use Scalar::Util qw(blessed weaken);
-use Time::HiRes ();
+use Time::HiRes  ();
 use TNSim::Call;
 use TNSim::Data;
 use TNSim::Error;
@@ -26,22 +26,26 @@ use constant { RUN_AT_ONCE => 10, OUTSTANDING => 20 };
 sub new ($class, %field) {    # release (name), world, dir, check_replies, quirks => {name => 0|1}
     my $release = TNSim::Releases->new($field{release});
     my $self    = bless {
-        check_replies => 0, conns => {}, rtt => 0, fragment => 16_384, wrong_key_delay => 0.05,
-        job_delay => 0, standby => 0, %field, release => $release,
+        check_replies   => 0, conns => {}, rtt => 0, fragment => 16_384,
+        wrong_key_delay => 0.05,
+        job_delay       => 0, standby => 0, %field, release => $release,
     }, $class;
     weaken(my $weak = $self);
     $self->{quirks} = { %{ TNSim::Quirks->defaults($release) } };
     $self->set_quirk($_, $field{quirks}{$_}) for keys %{ $field{quirks} // {} };
     $self->{data}     = TNSim::Data->new($release);
     $self->{registry} = TNSim::Registry->new(release => $release, data => $self->{data});
-    $self->{schema}   = TNSim::Schema->new(data => $self->{data}, release => $release,
+    $self->{schema}   = TNSim::Schema->new(
+        data       => $self->{data}, release => $release,
         type_error => sub { $weak->quirk('missing_args_type_error') });
-    $self->{keys}     = TNSim::Keys->new(file => $self->{dir} ? "$self->{dir}/keys.json" : undef);
-    $self->{limiter}  = TNSim::Limiter->new;
-    $self->{journal}  = TNSim::Journal->new;
-    $self->{faults}   = TNSim::Faults->new;
-    $self->{jobs}     = TNSim::Job::Table->new(on_event => sub ($kind, $job) { $weak->_job_event($kind, $job) });
-    $self->{idle}   //= $release->at_least('26') ? 3600 : 60;
+    $self->{keys} =
+        TNSim::Keys->new(file => $self->{dir} ? "$self->{dir}/keys.json" : undef);
+    $self->{limiter} = TNSim::Limiter->new;
+    $self->{journal} = TNSim::Journal->new;
+    $self->{faults}  = TNSim::Faults->new;
+    $self->{jobs}    = TNSim::Job::Table->new(
+        on_event => sub ($kind, $job) { $weak->_job_event($kind, $job) });
+    $self->{idle} //= $release->at_least('26') ? 3600 : 60;
     return $self;
 }
 
@@ -83,15 +87,18 @@ sub submit ($self, $conn, $request) {
     my $trip  = $scope->{outstanding}++ ? undef : $journal->trip;
     $conn->{unanswered}++;
     my $entry = $request->{entry} = $journal->entry(
-        conn => $conn->id, transport => $conn->transport, method => $method,
-        params => $request->{params}, id => $request->{id}, defined $trip ? (trip => $trip) : (),
+        conn   => $conn->id,          transport => $conn->transport, method => $method,
+        params => $request->{params}, id        => $request->{id},
+        defined $trip ? (trip => $trip) : (),
     );
     $request->{began} = Time::HiRes::time;
     my $faults = $self->{faults};
-    my $fault  = $faults->any
-        ? $faults->hit($method, $faults->wants_params ? encode($request->{params}) : undef) : undef;
+    my $fault =
+          $faults->any
+        ? $faults->hit($method, $faults->wants_params ? encode($request->{params}) : undef)
+        : undef;
     if ($fault) {
-        $entry->{fault} = $fault->{do};
+        $entry->{fault}   = $fault->{do};
         $request->{fault} = $fault;
         return if !$self->_before($conn, $request, $fault);
     }
@@ -101,9 +108,17 @@ sub submit ($self, $conn, $request) {
 # Faults that strike before anything is done; false when the request ends here.
 sub _before ($self, $conn, $request, $fault) {
     my $kind = $fault->{do};
-    if ($kind eq 'drop')       { $request->{entry}{outcome} = 'dropped'; return 0 }
-    if ($kind eq 'hang')       { $request->{entry}{outcome} = 'hung'; $conn->silence(1); return 0 }
-    if ($kind eq 'cut-before') { $request->{entry}{outcome} = 'cut'; $conn->cut($fault); return 0 }
+    if ($kind eq 'drop') { $request->{entry}{outcome} = 'dropped'; return 0 }
+    if ($kind eq 'hang') {
+        $request->{entry}{outcome} = 'hung';
+        $conn->silence(1);
+        return 0;
+    }
+    if ($kind eq 'cut-before') {
+        $request->{entry}{outcome} = 'cut';
+        $conn->cut($fault);
+        return 0;
+    }
     if ($kind eq 'restart' && !$fault->{execute}) {
         $request->{entry}{outcome} = 'restarted';
         $self->restart($fault->{ms} // 500);
@@ -127,17 +142,20 @@ sub _before ($self, $conn, $request, $fault) {
 }
 
 sub _fault_error ($fault) {
-    return { code => $fault->{code}, message => $fault->{reason} // 'Fault' } if $fault->{code};
+    return { code => $fault->{code}, message => $fault->{reason} // 'Fault' }
+        if $fault->{code};
     my $items = $fault->{items};
     return TNSim::Error->validation(@$items) if $items;
-    return TNSim::Error->call($fault->{errno} // 'EFAULT', $fault->{reason} // 'Injected fault');
+    return TNSim::Error->call($fault->{errno} // 'EFAULT',
+        $fault->{reason} // 'Injected fault');
 }
 
 # Ten run, ten wait, the next is refused.
 sub _enter ($self, $conn, $request) {
     if ($self->quirk('concurrency_limit') && $conn->{running} >= RUN_AT_ONCE) {
         if ($conn->{running} + @{ $conn->{waiting} } >= OUTSTANDING) {
-            return $self->_finish($conn, $request, { error => { code => -32000, too_many => OUTSTANDING } }, 1);
+            return $self->_finish($conn, $request,
+                { error => { code => -32000, too_many => OUTSTANDING } }, 1);
         }
         push @{ $conn->{waiting} }, $request;
         return;
@@ -153,22 +171,27 @@ sub _work ($self, $conn, $request) {
     my $done  = sub ($outcome) { $self->_finish($conn, $request, $outcome) };
     if (!$late) { return $self->_perform($conn, $request, $done) }
     if ($fault->{before}) {
-        Mojo::IOLoop->timer($late => sub ($) {
-            return if $conn->closed && $self->quirk('cancel_on_close');
-            $self->_perform($conn, $request, $done);
-        });
+        Mojo::IOLoop->timer(
+            $late => sub ($) {
+                return if $conn->closed && $self->quirk('cancel_on_close');
+                $self->_perform($conn, $request, $done);
+            });
         return;
     }
-    return $self->_perform($conn, $request, sub ($outcome) {
-        Mojo::IOLoop->timer($late => sub ($) { $done->($outcome) });
-    });
+    return $self->_perform(
+        $conn, $request,
+        sub ($outcome) {
+            Mojo::IOLoop->timer($late => sub ($) { $done->($outcome) });
+        });
 }
 
 # Runs the call; done->({result => ..} or {error => ..}), perhaps later.
 sub _perform ($self, $conn, $request, $done) {
     my $method = $self->{registry}->method($request->{method});
     return $done->({ error => { code => -32601 } }) if !$method;
-    if (my $error = $self->_lost_in_version($conn, $method)) { return $done->({ error => $error }) }
+    if (my $error = $self->_lost_in_version($conn, $method)) {
+        return $done->({ error => $error });
+    }
     my $wait = $self->_limited($conn, $method);
     if (defined $wait) {
         my $error = TNSim::Error->call('EBUSY', 'Rate Limit Exceeded');
@@ -177,7 +200,8 @@ sub _perform ($self, $conn, $request, $done) {
     }
     my $ok = eval {
         $self->_authorize($conn, $method);
-        $method->{job} ? $self->_start_job($conn, $method, $request, $done)
+        $method->{job}
+            ? $self->_start_job($conn, $method, $request, $done)
             : $self->_settle($self->_run($conn, $method, $request->{params}), $done);
         1;
     };
@@ -186,19 +210,24 @@ sub _perform ($self, $conn, $request, $done) {
 }
 
 # The older addresses of 25.10 lack methods that its own has.
-my $LOST = qr/\A(?:pool\.dataset\.create|system\.info|service\.start|auth\.login_with_api_key)\z/;
+my $LOST =
+    qr/\A(?:pool\.dataset\.create|system\.info|service\.start|auth\.login_with_api_key)\z/;
 
 sub _lost_in_version ($self, $conn, $method) {
     my $version = $conn->{version} // 'current';
-    return undef if $version !~ /\Av25\.04/ || $method->{name} !~ $LOST || !$self->quirk('old_versions_broken');
+    return undef
+        if $version !~ /\Av25\.04/
+        || $method->{name} !~ $LOST
+        || !$self->quirk('old_versions_broken');
     return TNSim::Error->call('ENOMETHOD', "Method '$method->{name}' not found");
 }
 
 sub _settle ($self, $result, $done) {
-    return $done->({ result => $result }) if !(blessed $result && $result->isa('Mojo::Promise'));
+    return $done->({ result => $result })
+        if !(blessed $result && $result->isa('Mojo::Promise'));
     $result->then(
         sub ($value) { $done->({ result => $value }) },
-        sub ($error) { $done->({ error => TNSim::Error->from($error) }) },
+        sub ($error) { $done->({ error  => TNSim::Error->from($error) }) },
     );
     return;
 }
@@ -209,7 +238,9 @@ sub _limited ($self, $conn, $method) {
     return undef if !$self->quirk('login_limiter');
     return undef if $conn->user && !$self->quirk('limiter_counts_logged_in');
     my $limiter = $self->{limiter};
-    return undef if $limiter->allow($method->{name}, $conn->address, $self->quirk('limiter_table_full'));
+    return undef
+        if $limiter->allow($method->{name}, $conn->address,
+        $self->quirk('limiter_table_full'));
     $self->{journal}->count('limited');
     return $limiter->delay;
 }
@@ -225,18 +256,24 @@ sub _authorize ($self, $conn, $method) {
         return if !$self->_needs_login($method);
         die TNSim::Error->call('ENOTAUTHENTICATED', 'Not authenticated');
     }
-    die TNSim::Error->call('EACCES', 'Session is expired') if $conn->{expired} && $self->_needs_login($method);
+    die TNSim::Error->call('EACCES', 'Session is expired')
+        if $conn->{expired} && $self->_needs_login($method);
     return if !$self->_needs_login($method);
-    my $ok = $method->{private} ? $user->{full} : TNSim::Roles::may($user, $method->{name}, $method->{roles});
+    my $ok =
+          $method->{private}
+        ? $user->{full}
+        : TNSim::Roles::may($user, $method->{name}, $method->{roles});
     die TNSim::Error->call('EACCES', 'Not authorized') if !$ok;
     return;
 }
 
 sub _run ($self, $conn, $method, $params, $job = undef) {
-    my $args = $method->{schema} ? $self->{schema}->check($method->{name}, $params) : $params;
+    my $args =
+        $method->{schema} ? $self->{schema}->check($method->{name}, $params) : $params;
     my $call = TNSim::Call->new(
         method => $method->{name}, args => $args, release => $self->{release},
-        world => $self->{world}, user => $conn->user, server => $self, conn => $conn, job => $job,
+        world  => $self->{world},  user => $conn->user, server => $self, conn => $conn,
+        job    => $job,
     );
     return $method->{code}->($call);
 }
@@ -262,14 +299,18 @@ sub credentials ($self, $user) {
     return undef if !$user;
     return {
         type => 'API_KEY',
-        data => { username => $user->{name}, api_key => { id => $user->{key}, name => $user->{key_name} } },
+        data => {
+            username => $user->{name},
+            api_key  => { id => $user->{key}, name => $user->{key_name} }
+        },
     };
 }
 
 sub _new_job ($self, $conn, $method, $params) {
     my $job = $self->{jobs}->create(
-        method => $method->{name}, arguments => TNSim::Journal::mask($params),
-        credentials => $self->credentials($conn->user), owner => $conn->user ? $conn->user->{name} : undef,
+        method      => $method->{name}, arguments => TNSim::Journal::mask($params),
+        credentials => $self->credentials($conn->user),
+        owner       => $conn->user ? $conn->user->{name} : undef,
     );
     my $go = sub ($) {
         return if $job->finished;
@@ -281,17 +322,21 @@ sub _new_job ($self, $conn, $method, $params) {
         eval { $self->_settle($self->_run($conn, $method, $params, $job), $end); 1 }
             or $end->({ error => TNSim::Error->from($@) });
     };
-    $self->{job_delay} ? Mojo::IOLoop->timer($self->{job_delay} => $go) : Mojo::IOLoop->next_tick($go);
+    $self->{job_delay}
+        ? Mojo::IOLoop->timer($self->{job_delay} => $go)
+        : Mojo::IOLoop->next_tick($go);
     return $job;
 }
 
 # A job answers with its number; with legacy_jobs off, JSON-RPC answers when it ends.
 sub _start_job ($self, $conn, $method, $request, $done) {
-    my $job = $self->_new_job($conn, $method, $request->{params});
+    my $job    = $self->_new_job($conn, $method, $request->{params});
     my $legacy = $conn->option('legacy_jobs') // 1;
     return $done->({ result => $job->id }) if $legacy || !$conn->jsonrpc;
     $job->wait(sub ($job) {
-        $done->($job->state eq 'SUCCESS' ? { result => $job->result } : { error => $job->error });
+        $done->($job->state eq 'SUCCESS'
+            ? { result => $job->result }
+            : { error  => $job->error });
     });
     return;
 }
@@ -299,7 +344,9 @@ sub _start_job ($self, $conn, $method, $request, $done) {
 sub _job_event ($self, $kind, $job) {
     for my $conn ($self->conns) {
         next if !$conn->user || !%{ $conn->{subscriptions} };
-        next if !grep { $_ eq 'core.get_jobs' || $_ eq '*' } values %{ $conn->{subscriptions} };
+        next
+            if !grep { $_ eq 'core.get_jobs' || $_ eq '*' }
+            values %{ $conn->{subscriptions} };
         next if !$conn->user->{full} && ($job->{owner} // '') ne $conn->user->{name};
         $conn->event($kind, 'core.get_jobs', $job->id, $job->row($self->{release}));
     }
@@ -309,9 +356,13 @@ sub _job_event ($self, $kind, $job) {
 # The call is over: the answer leaves, and a waiting call may run.
 sub _finish ($self, $conn, $request, $outcome, $never_ran = 0) {
     my $fault = $request->{fault} // { do => '' };
-    if ($fault->{do} eq 'fail' && $fault->{after}) { $outcome = { error => _fault_error($fault) } }
-    if ($fault->{do} eq 'answer')                  { $outcome = { result => $fault->{result} } }
-    if (!$outcome->{error} && $self->quirk('reply_extra_fields')) { _add_fields($outcome->{result}) }
+    if ($fault->{do} eq 'fail' && $fault->{after}) {
+        $outcome = { error => _fault_error($fault) };
+    }
+    if ($fault->{do} eq 'answer') { $outcome = { result => $fault->{result} } }
+    if (!$outcome->{error} && $self->quirk('reply_extra_fields')) {
+        _add_fields($outcome->{result});
+    }
     my $entry = $request->{entry};
     $entry->{outcome} = _outcome_text($outcome);
     $entry->{ms}      = int(1000 * (Time::HiRes::time() - $request->{began}) + 0.5);
@@ -327,13 +378,14 @@ sub _finish ($self, $conn, $request, $outcome, $never_ran = 0) {
         }
     }
     return $self->_leave($conn, $request, $outcome) if !$self->{rtt};
-    Mojo::IOLoop->timer($self->{rtt} / 1000 => sub ($) { $self->_leave($conn, $request, $outcome) });
+    Mojo::IOLoop->timer(
+        $self->{rtt} / 1000 => sub ($) { $self->_leave($conn, $request, $outcome) });
     return;
 }
 
 # Fields that no release has (so far).
 sub _add_fields ($result) {
-    if (ref $result eq 'HASH') { $result->{x_tnsim} = { more => [1, undef, 'text'] } }
+    if    (ref $result eq 'HASH')  { $result->{x_tnsim} = { more => [1, undef, 'text'] } }
     elsif (ref $result eq 'ARRAY') { _add_fields($_) for @$result }
     return;
 }
@@ -341,8 +393,10 @@ sub _add_fields ($result) {
 sub _outcome_text ($outcome) {
     my $error = $outcome->{error} // return 'ok';
     return "code $error->{code}" if ref $error eq 'HASH';
-    return 'error ' . ($error->kind eq 'validation' || $error->kind eq 'not_found'
-        ? "$error->{kind}: " : '') . ($error->reason =~ s/\s+\z//r);
+    return 'error '
+        . (    $error->kind eq 'validation'
+            || $error->kind eq 'not_found' ? "$error->{kind}: " : '')
+        . ($error->reason =~ s/\s+\z//r);
 }
 
 sub _check_reply ($self, $request, $outcome) {
@@ -352,7 +406,7 @@ sub _check_reply ($self, $request, $outcome) {
     return if $method->{job};
     # As the client gets it: blessed booleans, numbers and strings after encoding.
     my $seen = TNSim::Json::decode(encode($outcome->{result}));
-    my @bad = $self->{schema}->check_result($request->{method}, $seen);
+    my @bad  = $self->{schema}->check_result($request->{method}, $seen);
     $self->{journal}->violation($request->{method}, @bad) if @bad;
     return;
 }
@@ -365,26 +419,28 @@ sub _leave ($self, $conn, $request, $outcome) {
     $conn->{unanswered}--;
     $conn->trip_scope->{outstanding}--;
     return if $request->{silent};
-    if ($kind eq 'cut')  { return $conn->cut($fault) }
+    if ($kind eq 'cut')     { return $conn->cut($fault) }
     if ($kind eq 'restart') { return $self->restart($fault->{ms} // 500) }
     my $bytes = $conn->render($request, $outcome);
     return $conn->deliver($bytes, $fault, $request);
 }
 
-# The user of a password (POST /world {"users": [{"name", "password", 'otp'}]}); there is none by itself.
+# The user of a password (POST /world {"users": [{"name", "password", "otp"}]}); there is
+# none by itself.
 sub password_user ($self, $name, $password) {
     my $user = $self->{users}{ $name // '' } // return undef;
     return undef if ($user->{password} // '') ne ($password // '');
     my @roles = @{ $user->{roles} // [] };
     return {
-        name => $name, full => @roles ? 0 : 1, role_names => @roles ? \@roles : ['FULL_ADMIN'],
-        roles => TNSim::Roles::expand(@roles), otp => $user->{otp},
+        name       => $name, full => @roles ? 0 : 1,
+        role_names => @roles ? \@roles : ['FULL_ADMIN'],
+        roles      => TNSim::Roles::expand(@roles), otp => $user->{otp},
     };
 }
 
 # The standby node of a pair keeps nobody's session.
 sub set_standby ($self, $value) {
-    $self->{standby}      = $value ? 1 : 0;
+    $self->{standby}      = $value               ? 1              : 0;
     $self->{standby_urls} = ref $value eq 'HASH' ? $value->{urls} : undef;
     if ($value) { $_->{peer}->close for $self->conns }
     return;

@@ -8,16 +8,16 @@ use IO::Select;
 use IO::Socket::IP;
 use IO::Socket::SSL;
 use Mojo::WebSocket qw(build_frame parse_frame);
-use POSIX ();
-use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
+use POSIX           ();
+use Time::HiRes     qw(clock_gettime CLOCK_MONOTONIC);
 
 my $json = Cpanel::JSON::XS->new->canonical->utf8->allow_nonref;
 my %running;
 $SIG{PIPE} = 'IGNORE';    # a connection that tnsim cut is a test's subject, not its end
 
-sub true  () { return Cpanel::JSON::XS::true }
+sub true ()  { return Cpanel::JSON::XS::true }
 sub false () { return Cpanel::JSON::XS::false }
-sub now   () { return clock_gettime(CLOCK_MONOTONIC) }
+sub now ()   { return clock_gettime(CLOCK_MONOTONIC) }
 
 # A value's one spelling, for comparing.
 sub text ($value) { return $json->encode($value) }
@@ -31,10 +31,12 @@ sub start ($class, $release, %opt) {
     for my $name (sort keys %opt) {
         next if !defined $opt{$name};
         my $flag = '--' . $name =~ tr/_/-/r;
-        push @argv, $name =~ /\A(?:plain|check_replies)\z/ ? $flag : map { ($flag, $_) } ref $opt{$name} ? @{ $opt{$name} } : $opt{$name};
+        push @argv,
+            $name =~ /\A(?:plain|check_replies)\z/ ? $flag            : map { ($flag, $_) }
+            ref $opt{$name}                        ? @{ $opt{$name} } : $opt{$name};
     }
     my $program = dirname(__FILE__) . '/../../tnsim';
-    my $pid = open(my $out, '-|', $^X, $program, @argv) // die "cannot start tnsim: $!\n";
+    my $pid  = open(my $out, '-|', $^X, $program, @argv) // die "cannot start tnsim: $!\n";
     my $line = readline $out;
     die "tnsim did not start\n" if !defined $line;
     $running{$pid} = $$;
@@ -58,7 +60,10 @@ sub DESTROY ($self) {
 
 END {
     local $?;
-    for my $pid (grep { $running{$_} == $$ } keys %running) { kill TERM => $pid; waitpid $pid, 0 }
+    for my $pid (grep { $running{$_} == $$ } keys %running) {
+        kill TERM => $pid;
+        waitpid $pid, 0;
+    }
 }
 
 # A connected socket: TLS unless the fake NAS is plain (or asked to be taken as such).
@@ -94,14 +99,17 @@ sub ddp ($self, $key = $self->{api_key}) {
 sub http ($self, $method, $path, %opt) {
     my $body = $opt{body};
     $body = $json->encode($$body) if ref $body;
-    my @head = ("$method $path HTTP/1.1", 'Host: nas', 'Connection: close', @{ $opt{headers} // [] });
+    my @head = ("$method $path HTTP/1.1", 'Host: nas', 'Connection: close',
+        @{ $opt{headers} // [] });
     push @head, 'Content-Length: ' . length $body if defined $body;
     my $socket = $opt{socket} // $self->socket // return { status => 0 };
     print $socket join("\r\n", @head, '', $body // '');
     my $reply = '';
     my $until = now() + ($opt{timeout} // 20);
+
     while (now() < $until) {
-        next if !(ref $socket eq 'IO::Socket::SSL' && $socket->pending)
+        next
+            if !(ref $socket eq 'IO::Socket::SSL' && $socket->pending)
             && !IO::Select->new($socket)->can_read(0.1);
         sysread($socket, $reply, 65_536, length $reply) or last;
     }
@@ -109,39 +117,49 @@ sub http ($self, $method, $path, %opt) {
     my ($status, @lines) = split /\r\n/, $top // '';
     my %headers = map { /\A([^:]+):\s*(.*)\z/ ? (lc $1 => $2) : () } @lines;
     return {
-        status => ($status // '') =~ m{\AHTTP/1\.1 (\d+)} ? $1 + 0 : 0, headers => \%headers,
-        body => $text, raw => $reply, json => scalar eval { $json->decode($text) },
+        status  => ($status // '') =~ m{\AHTTP/1\.1 (\d+)} ? $1 + 0 : 0,
+        headers => \%headers,
+        body    => $text, raw => $reply, json => scalar eval { $json->decode($text) },
     };
 }
 
 # REST with the key; arguments as a reference to the body's value.
 sub rest ($self, $method, $path, $body = undef, $key = $self->{api_key}) {
-    return $self->http($method, "/api/v2.0/$path", body => $body,
+    return $self->http(
+        $method, "/api/v2.0/$path", body => $body,
         headers => defined $key ? ["Authorization: Bearer $key"] : []);
 }
 
 sub _control ($self, $method, $path, $value = undef) {
     my ($host, $port) = $self->{control} =~ m{\Ahttp://(.+):(\d+)\z};
-    my $socket = IO::Socket::IP->new(PeerHost => $host, PeerPort => $port) // die "control address: $!\n";
-    my $reply = $self->http($method, $path, socket => $socket, defined $value ? (body => \$value) : ());
+    my $socket = IO::Socket::IP->new(PeerHost => $host, PeerPort => $port)
+        // die "control address: $!\n";
+    my $reply = $self->http($method, $path, socket => $socket,
+        defined $value ? (body => \$value) : ());
     die "control: $reply->{body}\n" if $reply->{status} != 200;
     return $reply;
 }
 
-sub stats ($self) { return $self->_control(GET => '/stats')->{json} }
-sub dump  ($self) { return $self->_control(GET => '/world')->{json} }
-sub reset ($self) { return $self->_control(POST => '/reset', {})->{json} }
+sub stats ($self)        { return $self->_control(GET  => '/stats')->{json} }
+sub dump  ($self)        { return $self->_control(GET  => '/world')->{json} }
+sub reset ($self)        { return $self->_control(POST => '/reset', {})->{json} }
 sub fault ($self, %spec) { return $self->_control(POST => '/fault', \%spec)->{json} }
 sub world ($self, %spec) { return $self->_control(POST => '/world', \%spec)->{json} }
-sub log   ($self) { return map { $json->decode($_) } split /\n/, $self->_control(GET => '/log')->{body} }
+
+sub log ($self) {
+    return map { $json->decode($_) } split /\n/, $self->_control(GET => '/log')->{body};
+}
 
 package TNSim::Test::Socket {
     use Time::HiRes ();
 
     sub new ($class, $socket, $path) {
         my $key = 'dGhlIHNhbXBsZSBub25jZQ==';
-        print $socket join("\r\n", "GET $path HTTP/1.1", 'Host: nas', 'Upgrade: websocket',
-            'Connection: Upgrade', "Sec-WebSocket-Key: $key", 'Sec-WebSocket-Version: 13', '', '');
+        print $socket join(
+            "\r\n",                "GET $path HTTP/1.1", 'Host: nas', 'Upgrade: websocket',
+            'Connection: Upgrade', "Sec-WebSocket-Key: $key", 'Sec-WebSocket-Version: 13',
+            '',                    ''
+        );
         my $self = bless { socket => $socket, buffer => '', id => 0, frames => [] }, $class;
         while ($self->{buffer} !~ /\r\n\r\n/) { last if !$self->_more(10) }
         ($self->{head}, $self->{buffer}) = split /\r\n\r\n/, $self->{buffer}, 2;
@@ -150,7 +168,7 @@ package TNSim::Test::Socket {
 
     sub _more ($self, $seconds) {
         my $socket = $self->{socket};
-        my $ready = ref $socket eq 'IO::Socket::SSL' && $socket->pending
+        my $ready  = ref $socket eq 'IO::Socket::SSL' && $socket->pending
             || IO::Select->new($socket)->can_read($seconds);
         return 0 if !$ready;
         return sysread($socket, $self->{buffer}, 262_144, length $self->{buffer}) ? 1 : 0;
@@ -169,9 +187,12 @@ package TNSim::Test::Socket {
         return $self->raw(Mojo::WebSocket::build_frame(1, $fin, 0, 0, 0, $op, $payload));
     }
 
-    sub send ($self, $value) { return $self->frame(1, ref $value ? $json->encode($value) : $value) }
+    sub send ($self, $value) {
+        return $self->frame(1, ref $value ? $json->encode($value) : $value);
+    }
 
-    # The next message; {close => code, reason}, {ended => 1} or {silent => 1} when there is none.
+    # The next message; {close => code, reason}, {ended => 1} or {silent => 1} when there is
+    # none.
     sub receive ($self, $seconds = 10) {
         my ($message, $until) = ('', TNSim::Test::now() + $seconds);
         $self->{frames} = [];
@@ -179,8 +200,13 @@ package TNSim::Test::Socket {
             my $frame = Mojo::WebSocket::parse_frame(\$self->{buffer}, 1 << 30);
             if (ref $frame) {
                 my ($fin, $op, $payload) = @$frame[0, 4, 5];
-                if ($op == 8) { return { close => unpack('n', $payload), reason => substr $payload, 2 } }
-                if ($op == 9 || $op == 10) { push @{ $self->{control} }, [$op, $payload]; next }
+                if ($op == 8) {
+                    return { close => unpack('n', $payload), reason => substr $payload, 2 };
+                }
+                if ($op == 9 || $op == 10) {
+                    push @{ $self->{control} }, [$op, $payload];
+                    next;
+                }
                 push @{ $self->{frames} }, length $payload;
                 $message .= $payload;
                 next if !$fin;
@@ -188,14 +214,15 @@ package TNSim::Test::Socket {
             }
             my $left = $until - TNSim::Test::now();
             return { silent => 1 } if $left <= 0;
-            next if $self->_more($left);
+            next                   if $self->_more($left);
             return TNSim::Test::now() >= $until ? { silent => 1 } : { ended => 1 };
         }
     }
 
     sub request ($self, $method, @params) {
         my $id = ++$self->{id};
-        $self->send($self->{ddp}
+        $self->send(
+            $self->{ddp}
             ? { msg => 'method', id => "$id", method => $method, params => \@params }
             : { jsonrpc => '2.0', id => $id, method => $method, params => \@params });
         return $id;
@@ -206,7 +233,9 @@ package TNSim::Test::Socket {
         $self->request($method, @params);
         while (1) {
             my $reply = $self->receive;
-            return $reply if ref $reply ne 'HASH' || !exists $reply->{collection} && !exists $reply->{params};
+            return $reply
+                if ref $reply ne 'HASH'
+                || !exists $reply->{collection} && !exists $reply->{params};
             push @{ $self->{events} }, $reply;
         }
     }
@@ -220,10 +249,11 @@ package TNSim::Test::Socket {
 
     # The job's row once it is over.
     sub job ($self, $method, @params) {
-        my $id = $self->result($method, @params);
+        my $id    = $self->result($method, @params);
         my $until = TNSim::Test::now() + 10;
         while (TNSim::Test::now() < $until) {
-            my $row = $self->result('core.get_jobs', [['id', '=', $id]], { get => Cpanel::JSON::XS::true });
+            my $row = $self->result('core.get_jobs', [['id', '=', $id]],
+                { get => Cpanel::JSON::XS::true });
             return $row if $row->{state} =~ /SUCCESS|FAILED|ABORTED/;
             Time::HiRes::sleep(0.005);
         }

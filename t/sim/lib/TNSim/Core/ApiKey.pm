@@ -8,7 +8,11 @@ use TNSim::Json qw(bool date true);
 
 sub methods () {
     return {
-        'api_key.query'   => { code => sub ($call) { $call->rows_query([map { _row($call, $_) } _all($call)]) } },
+        'api_key.query' => {
+            code => sub ($call) {
+                $call->rows_query([map { _row($call, $_) } _all($call)]);
+            }
+        },
         'api_key.my_keys' => { code => \&_my_keys },
         'api_key.create'  => { code => \&_create },
         'api_key.delete'  => { code => \&_delete },
@@ -24,8 +28,10 @@ sub _row ($call, $key) {
     return { %row, allowlist => $key->{full} ? [{ method => '*', resource => '*' }] : [] }
         if $release->before('25.04');
     %row = (
-        %row, username => $key->{user}, user_identifier => $key->{user} eq 'root' ? 1 : $key->{user},
-        local => true, revoked => bool($key->{revoked}), expires_at => date($key->{expires}),
+        %row, username => $key->{user},
+        user_identifier => $key->{user} eq 'root' ? 1 : $key->{user},
+        local           => true, revoked => bool($key->{revoked}),
+        expires_at      => date($key->{expires}),
         $release->at_least('25.10') ? (revoked_reason => $key->{revoked_reason}) : (),
     );
     return { %row, keyhash => '********' } if $release->before('26');
@@ -45,11 +51,14 @@ sub _create ($call) {
     my $spec = $call->arg(0);
     my $keys = $call->server->keys;
     if ($keys->find($spec->{name})) {
-        die TNSim::Error->validation(['api_key_create.name', 'name must be unique', 'EEXIST']);
+        die TNSim::Error->validation(
+            ['api_key_create.name', 'name must be unique', 'EEXIST']);
     }
     my $expires = $spec->{expires_at};
-    my $text = $keys->add(name => $spec->{name}, user => $spec->{username} // 'root', full => 1,
-        expires => ref $expires ? $expires->{'$date'} / 1000 : undef);
+    my $text    = $keys->add(
+        name    => $spec->{name}, user => $spec->{username} // 'root', full => 1,
+        expires => ref $expires ? $expires->{'$date'} / 1000 : undef
+    );
     my %row = (%{ _row($call, $keys->match($text)) }, key => $text);
     $row{client_key} = '' if $call->release->at_least('26');
     return \%row;
@@ -57,7 +66,8 @@ sub _create ($call) {
 
 sub _one ($call) {
     my $id = $call->arg(0);
-    return $call->server->keys->get($id) // die TNSim::Error->not_found("APIKey $id does not exist");
+    return $call->server->keys->get($id)
+        // die TNSim::Error->not_found("APIKey $id does not exist");
 }
 
 sub _delete ($call) {

@@ -10,14 +10,14 @@ use TNSim::Scram;
 
 sub methods () {
     return {
-        'auth.login_with_api_key'    => { code => \&_login_with_api_key },
-        'auth.login'                 => { code => \&_login },
-        'auth.login_ex'              => { code => \&_login_ex },
-        'auth.login_with_token'      => { code => sub ($call) { _late($call, false) } },
-        'auth.logout'                => { code => \&_logout },
-        'auth.me'                    => { code => \&_me },
-        'auth.mechanism_choices'     => { code => \&_mechanisms },
-        'auth.sessions'              => { code => \&_sessions },
+        'auth.login_with_api_key' => { code => \&_login_with_api_key },
+        'auth.login'              => { code => \&_login },
+        'auth.login_ex'           => { code => \&_login_ex },
+        'auth.login_with_token'   => { code => sub ($call) { _late($call, false) } },
+        'auth.logout'             => { code => \&_logout },
+        'auth.me'                 => { code => \&_me },
+        'auth.mechanism_choices'  => { code => \&_mechanisms },
+        'auth.sessions'           => { code => \&_sessions },
     };
 }
 
@@ -56,7 +56,7 @@ sub _enter ($call, $key) {
 sub _login_with_api_key ($call) {
     _count($call);
     my $server = $call->server;
-    my $key = $server->keys->match($call->arg(0));
+    my $key    = $server->keys->match($call->arg(0));
     return _late($call, false) if !$server->keys->usable($key) || $server->standby;
     return _late($call, false) if _revoked_by_transport($call, $key);
     _enter($call, $key);
@@ -74,7 +74,7 @@ sub _login ($call) {
 sub _success ($call, $user, $options) {
     return {
         response_type => 'SUCCESS',
-        user_info => ($options->{user_info} // 1) ? _user_info($call, $user) : undef,
+        user_info     => ($options->{user_info} // 1) ? _user_info($call, $user) : undef,
         authenticator => 'LEVEL_1',
         $call->release->at_least('26') ? (reconnect_token => undef) : (),
     };
@@ -83,11 +83,12 @@ sub _success ($call, $user, $options) {
 sub _login_ex ($call) {
     my $request = $call->arg(0);
     my $server  = $call->server;
-    my $how = $request->{mechanism};
+    my $how     = $request->{mechanism};
     if ($how eq 'SCRAM') { return _scram($call, $request) }
     _count($call);
     if ($server->standby) {
-        return { response_type => 'REDIRECT', urls => $server->{standby_urls} // ['https://192.0.2.1'] };
+        return { response_type => 'REDIRECT',
+            urls => $server->{standby_urls} // ['https://192.0.2.1'] };
     }
     if ($how eq 'API_KEY_PLAIN')  { return _key_plain($call, $request) }
     if ($how eq 'PASSWORD_PLAIN') { return _password_plain($call, $request) }
@@ -100,14 +101,15 @@ sub _key_plain ($call, $request) {
     $key = undef if $key && $key->{user} ne $request->{username};
     return _late($call, { response_type => 'AUTH_ERR' }) if !$key || $key->{revoked};
     return _late($call, { response_type => 'EXPIRED' })  if $keys->expired($key);
-    return _late($call, { response_type => 'EXPIRED' })  if _revoked_by_transport($call, $key);
+    return _late($call, { response_type => 'EXPIRED' })
+        if _revoked_by_transport($call, $key);
     return _paid($call, _success($call, _enter($call, $key), $request->{login_options}));
 }
 
 sub _password_plain ($call, $request) {
     my $server = $call->server;
-    my $name = $request->{username};
-    my $user = $server->password_user($name, $request->{password});
+    my $name   = $request->{username};
+    my $user   = $server->password_user($name, $request->{password});
     return _late($call, { response_type => 'AUTH_ERR' }) if !$user;
     if ($user->{otp}) { return { response_type => 'OTP_REQUIRED', username => $name } }
     $call->conn->login($user);
@@ -121,21 +123,24 @@ sub _scram ($call, $request) {
     if ($request->{scram_type} eq 'CLIENT_FIRST_MESSAGE') {
         _count($call);
         if ($call->server->standby) {
-            return { response_type => 'REDIRECT', urls => $call->server->{standby_urls} // ['https://192.0.2.1'] };
+            return { response_type => 'REDIRECT',
+                urls => $call->server->{standby_urls} // ['https://192.0.2.1'] };
         }
-        my $exchange = TNSim::Scram->begin($keys, $request->{rfc_str}) // return $refuse->();
+        my $exchange = TNSim::Scram->begin($keys, $request->{rfc_str})
+            // return $refuse->();
         $conn->{scram} = $exchange;
         return _scram_reply('SERVER_FIRST_RESPONSE', $exchange->server_first, undef);
     }
     my $exchange = delete $conn->{scram}
         // die TNSim::Error->call('EFAULT', 'SCRAM authentication is not in progress');
     my $final = $exchange->finish($request->{rfc_str}) // return $refuse->();
-    my $user = _enter($call, $exchange->key);
+    my $user  = _enter($call, $exchange->key);
     return _scram_reply('SERVER_FINAL_RESPONSE', $final, _user_info($call, $user));
 }
 
 sub _scram_reply ($type, $text, $user_info) {
-    return { response_type => 'SCRAM_RESPONSE', scram_type => $type, rfc_str => $text, user_info => $user_info };
+    return { response_type => 'SCRAM_RESPONSE', scram_type => $type, rfc_str => $text,
+        user_info => $user_info };
 }
 
 sub _logout ($call) {
@@ -146,15 +151,19 @@ sub _logout ($call) {
 sub _user_info ($call, $user) {
     my $uid = $user->{name} eq 'root' ? 0 : 3001;
     return {
-        pw_name => $user->{name}, pw_gecos => $user->{name},
-        pw_dir => $uid ? '/var/empty' : '/root', pw_shell => $uid ? '/usr/sbin/nologin' : '/usr/bin/zsh',
-        pw_uid => $uid, pw_gid => $uid, grouplist => [$uid], sid => undef, source => 'LOCAL',
-        local => true, attributes => {},
+        pw_name           => $user->{name}, pw_gecos => $user->{name},
+        pw_dir            => $uid ? '/var/empty'        : '/root',
+        pw_shell          => $uid ? '/usr/sbin/nologin' : '/usr/bin/zsh',
+        pw_uid            => $uid, pw_gid => $uid, grouplist => [$uid], sid => undef,
+        source            => 'LOCAL',
+        local             => true, attributes => {},
         two_factor_config => {
-            provisioning_uri => undef, secret_configured => false, interval => 30, otp_digits => 6,
+            provisioning_uri => undef, secret_configured => false, interval => 30,
+            otp_digits       => 6,
         },
-        privilege => _privilege($user),
-        account_attributes => ['LOCAL', defined $user->{key} ? 'API_KEY' : (), $uid ? () : 'SYS_ADMIN'],
+        privilege          => _privilege($user),
+        account_attributes =>
+            ['LOCAL', defined $user->{key} ? 'API_KEY' : (), $uid ? () : 'SYS_ADMIN'],
     };
 }
 
@@ -162,7 +171,7 @@ sub _privilege ($user) {
     my @roles = sort @{ $user->{role_names} };
     my @allow = $user->{full} ? ({ method => '*', resource => '*' }) : ();
     return {
-        allowlist => \@allow, roles => { '$set' => \@roles },
+        allowlist => \@allow,             roles        => { '$set' => \@roles },
         web_shell => bool($user->{full}), webui_access => bool($user->{full}),
     };
 }
@@ -173,8 +182,8 @@ sub _me ($call) {
     return $info if $release->at_least('25.04');
     delete @$info{qw(account_attributes privilege)};
     delete $info->{two_factor_config} if $release->before('24.04');
-    delete $info->{attributes} if $release->before('23.10');
-    return $info if $release->at_least('24.10');
+    delete $info->{attributes}        if $release->before('23.10');
+    return $info                      if $release->at_least('24.10');
     delete @$info{qw(sid source local)};
     $info->{sid_info} = undef;
     return $info;
@@ -182,9 +191,11 @@ sub _me ($call) {
 
 sub _mechanisms ($call) {
     if (!$call->user && $call->quirk('mechanism_choices_broken')) {
-        die TNSim::Error->bare('AttributeError', "'NoneType' object has no attribute 'is_user_session'");
+        die TNSim::Error->bare('AttributeError',
+            "'NoneType' object has no attribute 'is_user_session'");
     }
-    return ['API_KEY_PLAIN', 'TOKEN_PLAIN', 'PASSWORD_PLAIN',
+    return [
+        'API_KEY_PLAIN', 'TOKEN_PLAIN', 'PASSWORD_PLAIN',
         $call->quirk('scram') ? 'SCRAM' : ()];
 }
 
@@ -192,16 +203,20 @@ sub _session_row ($call, $conn) {
     my ($release, $user) = ($call->release, $conn->user);
     my %row = (
         id => $conn->session, current => bool($conn == $call->conn), internal => false,
-        origin => $conn->origin, credentials => defined $user->{key} ? 'API_KEY' : 'LOGIN_PASSWORD',
-        created_at => date($conn->{login_at}),
+        origin      => $conn->origin,
+        credentials => defined $user->{key} ? 'API_KEY' : 'LOGIN_PASSWORD',
+        created_at  => date($conn->{login_at}),
     );
     return \%row if $release->before('24.04');
     $row{credentials_data} = {
         username => $user->{name}, login_at => date($conn->{login_at}),
         $release->at_least('25.10') ? (login_id => $conn->session) : (),
-        defined $user->{key} ? (api_key => { id => $user->{key}, name => $user->{key_name} }) : (),
+        defined $user->{key}
+        ? (api_key => { id => $user->{key}, name => $user->{key_name} })
+        : (),
     };
-    $row{secure_transport} = bool($call->server->trusts($conn)) if $release->at_least('25.04');
+    $row{secure_transport} = bool($call->server->trusts($conn))
+        if $release->at_least('25.04');
     return \%row;
 }
 

@@ -10,7 +10,7 @@ use TNSim::Uuid;
 
 sub methods () {
     return {
-        'core.ping'        => { code => sub ($call) { 'pong' } },
+        'core.ping'        => { code => sub ($call) {'pong'} },
         'core.get_jobs'    => { code => \&_get_jobs },
         'core.job_wait'    => { code => \&_job_wait },
         'core.job_abort'   => { code => \&_job_abort },
@@ -27,7 +27,8 @@ sub _visible ($call, $job) {
 }
 
 sub _get_jobs ($call) {
-    my @rows = map { $_->row($call->release) } grep { _visible($call, $_) } $call->server->jobs->all;
+    my @rows = map { $_->row($call->release) }
+        grep { _visible($call, $_) } $call->server->jobs->all;
     return $call->rows_query(\@rows);
 }
 
@@ -35,7 +36,8 @@ sub _job ($call) {
     my $id  = $call->arg(0);
     my $job = $call->server->jobs->get($id);
     return $job if $job && _visible($call, $job);
-    die TNSim::Error->call('ENOENT', "Job with id $id does not exist") if $call->method eq 'core.job_abort';
+    die TNSim::Error->call('ENOENT', "Job with id $id does not exist")
+        if $call->method eq 'core.job_abort';
     die TNSim::Error->not_found("Job $id does not exist");
 }
 
@@ -43,8 +45,10 @@ sub _job ($call) {
 sub _job_wait ($call) {
     my $promise = Mojo::Promise->new;
     _job($call)->wait(sub ($job) {
-        $job->state eq 'SUCCESS' ? $promise->resolve($job->result)
-            : $promise->reject($job->error // TNSim::Error->call('EFAULT', 'Job was aborted'));
+        $job->state eq 'SUCCESS'
+            ? $promise->resolve($job->result)
+            : $promise->reject($job->error
+                // TNSim::Error->call('EFAULT', 'Job was aborted'));
     });
     return $promise;
 }
@@ -58,9 +62,9 @@ sub _job_abort ($call) {
 
 # One item of core.bulk: {job_id, result, error}.
 sub _bulk_item ($call, $method, $params) {
-    my %layout = $call->quirk('core_bulk_job_id') ? (job_id => undef) : ();
+    my %layout  = $call->quirk('core_bulk_job_id') ? (job_id => undef) : ();
     my $promise = Mojo::Promise->new;
-    my $fail = sub ($error) {
+    my $fail    = sub ($error) {
         $error = TNSim::Error->from($error);
         my $text = $error->reason =~ s/\n\z//r;
         $promise->resolve({ %layout, result => undef, error => $text });
@@ -71,11 +75,16 @@ sub _bulk_item ($call, $method, $params) {
     } elsif (ref $got && eval { $got->isa('TNSim::Job') }) {
         $got->wait(sub ($job) {
             return $fail->($job->error) if $job->state ne 'SUCCESS';
-            $promise->resolve({ job_id => $job->id, result => $job->result, error => undef });
+            $promise->resolve(
+                { job_id => $job->id, result => $job->result, error => undef });
         });
     } else {
         Mojo::Promise->resolve($got)->then(
-            sub ($value) { $promise->resolve({ %layout, result => $value, error => undef }) }, $fail);
+            sub ($value) {
+                $promise->resolve({ %layout, result => $value, error => undef });
+            },
+            $fail
+        );
     }
     return $promise;
 }
@@ -88,10 +97,11 @@ sub _bulk ($call) {
     my ($done, @results) = (0);
     my $chain = Mojo::Promise->resolve;
     for my $params (@{ $list // [] }) {
-        $chain = $chain->then(sub { _bulk_item($call, $method, $params) })->then(sub ($item) {
+        $chain =
+            $chain->then(sub { _bulk_item($call, $method, $params) })->then(sub ($item) {
             push @results, $item;
             $call->progress(int(100 * ++$done / @$list), '');
-        });
+            });
     }
     return $chain->then(sub { \@results });
 }
@@ -124,7 +134,7 @@ sub _get_methods ($call) {
         next if $method->{private};
         $out{$name} = {
             filterable => TNSim::Json::bool($method->{filterable}),
-            job => TNSim::Json::bool($method->{job}), roles => $method->{roles},
+            job        => TNSim::Json::bool($method->{job}), roles => $method->{roles},
         };
     }
     return \%out;

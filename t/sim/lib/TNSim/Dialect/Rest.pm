@@ -4,11 +4,12 @@ package TNSim::Dialect::Rest;
 use v5.36;
 use parent 'TNSim::Conn';
 use MIME::Base64 qw(decode_base64);
-use Mojo::Util qw(url_unescape);
+use Mojo::Util   qw(url_unescape);
 use TNSim::Error;
 use TNSim::Json qw(encode false true);
 
-my %OP = (eq => '=', neq => '!=', gt => '>', lt => '<', gte => '>=', lte => '<=', regex => '~');
+my %OP =
+    (eq => '=', neq => '!=', gt => '>', lt => '<', gte => '>=', lte => '<=', regex => '~');
 my @JSON = ('Content-Type' => 'application/json; charset=utf-8');
 my %SCOPE;    # by address: requests of one client are outstanding together
 
@@ -20,9 +21,12 @@ sub new ($class, %field) {
 
 sub trip_scope ($self) { return $SCOPE{ $self->address } //= { outstanding => 0 } }
 
-sub event ($self, @) { return }
+sub event ($self, @) {return}
 
-sub cut ($self, $fault) { $fault->{reset} ? $self->{peer}->abort : $self->{peer}->close; return }
+sub cut ($self, $fault) {
+    $fault->{reset} ? $self->{peer}->abort : $self->{peer}->close;
+    return;
+}
 
 sub close_frame ($self, $fault) { return $self->cut($fault) }
 
@@ -33,7 +37,7 @@ sub _table ($server) {
         my %table;
         for my $name ($server->registry->names) {
             my $method = $server->registry->method($name);
-            my $rest = $method->{rest} // next;
+            my $rest   = $method->{rest} // next;
             $table{"$rest->{verb} $rest->{path}"} = $method;
         }
         \%table;
@@ -78,24 +82,32 @@ sub request ($self, $http, $request) {
         if !$user->{full} && $server->quirk('rest_full_admin_only');
     $self->login($user);
     my $params = eval { $self->_params($method, \@id, $request) };
+
     if (my $error = $@) {
         my ($status, $text) = ref $error eq 'ARRAY' ? @$error : (500, "$error");
         my $body = $status == 500 ? encode({ message => $text, traceback => '' }) : $text;
         return $self->_early($path, $status, $body);
     }
-    return $server->submit($self, { id => undef, method => $method->{name}, params => $params, http => $http });
+    return $server->submit($self,
+        { id => undef, method => $method->{name}, params => $params, http => $http });
 }
 
 sub _early ($self, $path, $status, $body) {
-    $self->server->journal->entry(conn => $self->id, transport => 'rest',
-        method => "http:$self->{verb} $path", outcome => "status $status");
+    $self->server->journal->entry(
+        conn   => $self->id,                  transport => 'rest',
+        method => "http:$self->{verb} $path", outcome   => "status $status"
+    );
     return $self->{http}->reply($status, {}, $body);
 }
 
 sub _query_value ($text) {
     return $text + 0 if $text =~ /\A[0-9]+\z/;
     my $lower = lc $text;
-    return $lower eq 'true' ? true : $lower eq 'false' ? false : $lower eq 'null' ? undef : $text;
+    return
+          $lower eq 'true'  ? true
+        : $lower eq 'false' ? false
+        : $lower eq 'null'  ? undef
+        :                     $text;
 }
 
 # Filters and options out of the query string.
@@ -106,14 +118,14 @@ sub _filterable ($request) {
         if ($key =~ /\A(?:limit|offset|count)\z/) {
             $options{$key} = _query_value($value);
             $options{$key} = $options{$key} ? true : false if $key eq 'count';
-        }
-        elsif ($key eq 'sort') { $options{order_by} = [split /,/, $value] }
-        elsif ($key =~ /\Aextra\.(.+)\z/) {
+        } elsif ($key eq 'sort') {
+            $options{order_by} = [split /,/, $value];
+        } elsif ($key =~ /\Aextra\.(.+)\z/) {
             $options{extra}{$1} = eval { TNSim::Json::decode($value) }
                 // ($value eq 'null' ? undef : die "JSONDecodeError: Expecting value\n");
-        }
-        else {
-            my ($field, $op) = $key =~ /\A(.+?)__(.+)\z/ ? ($1, $OP{$2} // $2) : ($key, '=');
+        } else {
+            my ($field, $op) =
+                $key =~ /\A(.+?)__(.+)\z/ ? ($1, $OP{$2} // $2) : ($key, '=');
             push @filters, [$field, $op, _query_value($value)];
         }
     }
@@ -124,14 +136,16 @@ sub _filterable ($request) {
 sub _params ($self, $method, $id, $request) {
     if ($request->method eq 'GET') {
         my ($filters, $options) = _filterable($request);
-        return [$filters, $options] if $method->{filterable} && $method->{name} !~ /\.get_instance\z/;
+        return [$filters, $options]
+            if $method->{filterable} && $method->{name} !~ /\.get_instance\z/;
         return [@$id, %$options ? $options : ()] if $method->{name} =~ /\.get_instance\z/;
         return [@$id];
     }
     my $body = $request->body;
     my $value;
     return [@$id] if !length $body;
-    eval { $value = TNSim::Json::decode($body); 1 } or die [400, '400: Bad Request (invalid JSON)'];
+    eval { $value = TNSim::Json::decode($body); 1 }
+        or die [400, '400: Bad Request (invalid JSON)'];
     my @names = @{ $method->{names} }[scalar(@$id) .. $#{ $method->{names} }];
     return [@$id, $value] if @names == 1;
     return $self->_named($method, $id, \@names, $value);
@@ -156,22 +170,30 @@ sub _named ($self, $method, $id, $names, $value) {
 sub _answer ($self, $outcome) {
     my $error = $outcome->{error} // return (200, encode($outcome->{result}));
     if (ref $error eq 'HASH') {
-        return (422, encode({ message => $error->{message} // 'Too many requests', errno => 109 }));
+        return (422,
+            encode({ message => $error->{message} // 'Too many requests', errno => 109 }));
     }
     my $kind = $error->kind;
-    if ($self->{verb} eq 'GET' && ($kind eq 'not_found' || $error->class eq 'MatchNotFound')) {
+    if ($self->{verb} eq 'GET'
+        && ($kind eq 'not_found' || $error->class eq 'MatchNotFound')) {
         return (404, encode({ message => '' }));
     }
     if ($kind eq 'validation' || $kind eq 'not_found') {
         my %body;
-        push @{ $body{ $_->[0] // 'null' } }, { message => $_->[1], errno => $_->[2] } for @{ $error->items };
+        push @{ $body{ $_->[0] // 'null' } }, { message => $_->[1], errno => $_->[2] }
+            for @{ $error->items };
         return (422, encode(\%body));
     }
     if ($kind eq 'call') {
         return (403, '') if $error->errname eq 'EACCES';
         return (422, encode({ message => $error->text, errno => $error->errno }));
     }
-    return (500, encode({ message => $error->reason, traceback => 'Traceback (most recent call last): ...' }));
+    return (
+        500,
+        encode({
+                message   => $error->reason,
+                traceback => 'Traceback (most recent call last): ...'
+            }));
 }
 
 sub render ($self, $request, $outcome) {
@@ -187,9 +209,13 @@ sub deliver ($self, $bytes, $fault, $) {
         $peer->write(substr $bytes, 0, $fault->{bytes} // length($bytes) / 2);
         return $fault->{cut} ? $peer->finish : $peer->silence(1);
     }
-    if ($kind eq 'raw')     { return $peer->write(pack 'H*', $fault->{hex} // '') }
-    if ($kind eq 'garbage') { return $http->reply(200, {@JSON}, $fault->{bytes} // '{"a":') }
-    if ($kind eq 'status')  { return $http->reply($fault->{status} // 503, {}, $fault->{body} // '') }
+    if ($kind eq 'raw') { return $peer->write(pack 'H*', $fault->{hex} // '') }
+    if ($kind eq 'garbage') {
+        return $http->reply(200, {@JSON}, $fault->{bytes} // '{"a":');
+    }
+    if ($kind eq 'status') {
+        return $http->reply($fault->{status} // 503, {}, $fault->{body} // '');
+    }
     $peer->slow($fault->{ms} // 1000) if $kind eq 'slow';
     return $http->send($bytes);
 }

@@ -3,9 +3,9 @@
 package TNSim::Dialect::Socket;
 use v5.36;
 use parent 'TNSim::Conn';
-use Encode ();
+use Encode       ();
 use Scalar::Util qw(weaken);
-use TNSim::Json qw(encode);
+use TNSim::Json  qw(encode);
 use TNSim::Wire::WebSocket;
 
 # peer, server, transport, address, origin, secure
@@ -13,8 +13,8 @@ sub new ($class, %field) {
     my $self = $class->SUPER::new(%field, id => $field{peer}->id);
     weaken(my $weak = $self);
     $self->{ws} = TNSim::Wire::WebSocket->new(
-        peer => $field{peer}, fragment => sub { $weak->server->{fragment} },
-        on_text => sub ($text) { $weak->_message($text) },
+        peer      => $field{peer}, fragment => sub { $weak->server->{fragment} },
+        on_text   => sub ($text) { $weak->_message($text) },
         on_binary => sub { $weak->binary },
     );
     $self->server->attach($self);
@@ -69,13 +69,18 @@ sub deliver ($self, $bytes, $fault, $request) {
         return $self->{peer}->silence(1) if !$fault->{cut};
         return $self->{peer}->finish;
     }
-    if ($kind eq 'raw')     { return $ws->send_raw(pack 'H*', $fault->{hex} // '') }
-    if ($kind eq 'garbage') { return $ws->send_text(_fill_id($fault->{bytes} // '{"jsonrpc"', $request)) }
-    if ($kind eq 'slow')    { $self->{peer}->slow($fault->{ms} // 1000) }
-    if ($kind eq 'duplicate')  { $ws->send_text($bytes) for 1 .. $fault->{times} // 1 }
-    if ($kind eq 'unknown-id') { $ws->send_text($self->stray) for 1 .. $fault->{times} // 1 }
+    if ($kind eq 'raw') { return $ws->send_raw(pack 'H*', $fault->{hex} // '') }
+    if ($kind eq 'garbage') {
+        return $ws->send_text(_fill_id($fault->{bytes} // '{"jsonrpc"', $request));
+    }
+    if ($kind eq 'slow')      { $self->{peer}->slow($fault->{ms} // 1000) }
+    if ($kind eq 'duplicate') { $ws->send_text($bytes) for 1 .. $fault->{times} // 1 }
+    if ($kind eq 'unknown-id') {
+        $ws->send_text($self->stray) for 1 .. $fault->{times} // 1;
+    }
     if ($kind eq 'event-storm') {
-        $self->event('changed', 'core.get_jobs', $_, { id => $_ }) for 1 .. $fault->{times} // 1000;
+        $self->event('changed', 'core.get_jobs', $_, { id => $_ })
+            for 1 .. $fault->{times} // 1000;
     }
     return $ws->send_text($bytes);
 }

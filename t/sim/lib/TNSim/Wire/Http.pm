@@ -7,15 +7,16 @@ use Scalar::Util qw(weaken);
 
 my %REASON = (
     101 => 'Switching Protocols', 200 => 'OK', 301 => 'Moved Permanently', 302 => 'Found',
-    307 => 'Temporary Redirect', 400 => 'Bad Request', 401 => 'Unauthorized', 403 => 'Forbidden',
-    404 => 'Not Found', 405 => 'Method Not Allowed', 422 => 'Unprocessable Entity',
-    426 => 'Upgrade Required', 429 => 'Too Many Requests', 500 => 'Internal Server Error',
-    502 => 'Bad Gateway', 503 => 'Service Unavailable', 504 => 'Gateway Timeout',
+    307 => 'Temporary Redirect',  400 => 'Bad Request', 401 => 'Unauthorized',
+    403 => 'Forbidden',
+    404 => 'Not Found',        405 => 'Method Not Allowed',  422 => 'Unprocessable Entity',
+    426 => 'Upgrade Required', 429 => 'Too Many Requests',   500 => 'Internal Server Error',
+    502 => 'Bad Gateway',      503 => 'Service Unavailable', 504 => 'Gateway Timeout',
 );
 
 # on_request->($http, $request); on_bytes->($bytes) once upgraded; on_close->().
 sub new ($class, %field) {
-    my $self = bless { %field }, $class;    # peer, on_request, on_close
+    my $self = bless {%field}, $class;    # peer, on_request, on_close
     my $peer = $self->{peer};
     $peer->start(sub ($bytes) { $self->_feed($bytes) }, sub { $self->_closed });
     return $self;
@@ -40,7 +41,8 @@ sub _feed ($self, $bytes) {
 # One request at a time; the next is read when this one is answered.
 sub _next ($self) {
     return if $self->{working} || !length($self->{pending} // '');
-    my $request = $self->{request} //= Mojo::Message::Request->new(max_message_size => 16 << 20);
+    my $request = $self->{request} //=
+        Mojo::Message::Request->new(max_message_size => 16 << 20);
     $request->parse(delete $self->{pending});
     $self->{pending} = '';
     if (my $error = $request->error) {
@@ -61,7 +63,7 @@ sub render ($self, $status, $headers, $body) {
     my %out = ('Content-Length' => length $body, %$headers);
     delete $out{'Content-Length'} if $status == 101;
     my $text = "HTTP/1.1 $status " . ($REASON{$status} // 'Unknown') . "\r\n";
-    $text .= join '', map { "$_: $out{$_}\r\n" } sort keys %out;
+    $text .= join '', map {"$_: $out{$_}\r\n"} sort keys %out;
     return "$text\r\n$body";
 }
 

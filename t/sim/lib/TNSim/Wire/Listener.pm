@@ -20,7 +20,8 @@ sub port ($self) { return $self->{port} }
 sub open ($self) {
     return if $self->{socket};
     my $socket = IO::Socket::IP->new(
-        LocalHost => $self->{host}, LocalPort => $self->{port}, Listen => 1024, Proto => 'tcp',
+        LocalHost => $self->{host}, LocalPort => $self->{port}, Listen => 1024,
+        Proto     => 'tcp',
         ReuseAddr => 1, Blocking => 0,
     ) or die "cannot listen on $self->{host} port $self->{port}: $@\n";
     $self->{port}   = $socket->sockport;
@@ -48,7 +49,8 @@ sub restart ($self, $ms) {
     $self->shut;
     $self->close_all;
     weaken(my $weak = $self);
-    Mojo::IOLoop->timer($ms / 1000 => sub ($) { $weak->open if $weak && !$weak->{stopped} });
+    Mojo::IOLoop->timer($ms / 1000 => sub ($) { $weak->open if $weak && !$weak->{stopped} }
+    );
     return;
 }
 
@@ -71,18 +73,21 @@ sub _accept ($self) {
 # Faults of the connection itself come before TLS.
 sub _greet ($self, $handle) {
     my $fault = $self->{faults} ? $self->{faults}->hit('tcp:accept') : undef;
-    my $kind  = $fault ? $fault->{do} : '';
+    my $kind  = $fault          ? $fault->{do}                       : '';
     if ($kind eq 'refuse' || $kind eq 'cut' || $kind eq 'fail') { close $handle; return }
     if ($kind eq 'hang') {
         push @{ $self->{held} }, $handle;
         return;
     }
     if ($kind eq 'plaintext' || $kind eq 'garbage') {
-        $self->_peer($handle, 0, sub ($peer) {
-            $peer->start(sub ($) { }, sub { });
-            $peer->write($fault->{bytes} // "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
-            $peer->finish;
-        });
+        $self->_peer(
+            $handle, 0,
+            sub ($peer) {
+                $peer->start(sub ($) { }, sub { });
+                $peer->write($fault->{bytes}
+                        // "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+                $peer->finish;
+            });
         return;
     }
     my $ready = sub ($peer) {
@@ -90,9 +95,14 @@ sub _greet ($self, $handle) {
         $self->{on_peer}->($peer);
     };
     return $self->_peer($handle, 0, $ready) if !$self->{tls};
-    my $begin = sub { $self->{tls}->accept(Mojo::IOLoop->singleton->reactor, $handle,
-        sub ($error) { $self->_peer($handle, 1, $ready) if !defined $error }) };
-    if ($kind eq 'delay') { Mojo::IOLoop->timer(($fault->{ms} // 0) / 1000 => sub ($) { $begin->() }) }
+    my $begin = sub {
+        $self->{tls}->accept(
+            Mojo::IOLoop->singleton->reactor, $handle,
+            sub ($error) { $self->_peer($handle, 1, $ready) if !defined $error });
+    };
+    if ($kind eq 'delay') {
+        Mojo::IOLoop->timer(($fault->{ms} // 0) / 1000 => sub ($) { $begin->() });
+    }
     else { $begin->() }
     return;
 }
@@ -100,7 +110,7 @@ sub _greet ($self, $handle) {
 sub _peer ($self, $handle, $secure, $ready) {
     my $id   = $next_id++;
     my $peer = TNSim::Wire::Peer->new(
-        handle => $handle, id => $id, secure => $secure,
+        handle  => $handle, id => $id, secure => $secure,
         address => $handle->peerhost // '', port => $handle->peerport // 0,
     );
     $self->{peers}{$id} = $peer;

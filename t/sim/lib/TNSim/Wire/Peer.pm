@@ -5,19 +5,19 @@ use v5.36;
 use Mojo::IOLoop;
 use Mojo::IOLoop::Stream;
 use Scalar::Util qw(weaken);
-use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
+use Socket       qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
 
 use constant PIECE => 262_144;
 
 sub new ($class, %field) {    # handle, id, secure, address, port
-    my $self   = bless { queue => [], %field }, $class;
+    my $self = bless { queue => [], %field }, $class;
     setsockopt $self->{handle}, IPPROTO_TCP, TCP_NODELAY, 1;
     my $stream = $self->{stream} = Mojo::IOLoop::Stream->new($self->{handle});
     $stream->timeout(0);
     weaken(my $weak = $self);
     $stream->on(read  => sub ($, $bytes) { $weak->_read($bytes) if $weak });
-    $stream->on(close => sub ($)         { $weak->_closed if $weak });
-    $stream->on(error => sub ($, $)      { });
+    $stream->on(close => sub ($) { $weak->_closed               if $weak });
+    $stream->on(error => sub ($, $) { });
     return $self;
 }
 
@@ -41,14 +41,15 @@ sub idle ($self, $seconds) {
 
 sub _touch ($self) {
     Mojo::IOLoop->remove(delete $self->{idle_timer}) if $self->{idle_timer};
-    return if !$self->{idle} || !$self->{stream};
+    return                                           if !$self->{idle} || !$self->{stream};
     weaken(my $weak = $self);
-    $self->{idle_timer} = Mojo::IOLoop->timer($self->{idle} => sub ($) { $weak->close if $weak });
+    $self->{idle_timer} =
+        Mojo::IOLoop->timer($self->{idle} => sub ($) { $weak->close if $weak });
     return;
 }
 
 sub _read ($self, $bytes) {
-    return if $self->{deaf};
+    return        if $self->{deaf};
     $self->_touch if $self->{idle};
     $self->{on_read}->($bytes);
     return;
@@ -56,7 +57,7 @@ sub _read ($self, $bytes) {
 
 sub _closed ($self) {
     return if $self->{gone}++;
-    Mojo::IOLoop->remove($_) for grep { defined } delete @$self{qw(idle_timer drip_timer)};
+    Mojo::IOLoop->remove($_) for grep {defined} delete @$self{qw(idle_timer drip_timer)};
     my $told = delete $self->{on_close};
     delete @$self{qw(on_read stream)};
     $told->() if $told;
@@ -64,7 +65,7 @@ sub _closed ($self) {
 }
 
 sub write ($self, $bytes) {
-    return if $self->{mute} || !$self->{stream};
+    return        if $self->{mute} || !$self->{stream};
     $self->_touch if $self->{idle};
     if ($self->{drip_ms}) { $self->{dripping} .= $bytes; return $self->_drip }
     if (!$self->{busy} && length $bytes <= PIECE) { $self->{stream}->write($bytes); return }
@@ -82,25 +83,27 @@ sub _pump ($self) {
     shift @$queue if !length $queue->[0];
     $self->{busy} = 1;
     weaken(my $weak = $self);
-    $self->{stream}->write($piece => sub ($) {
-        return if !$weak;
-        $weak->{busy} = 0;
-        if (@{ $weak->{queue} }) { $weak->_pump }
-        elsif ($weak->{closing}) { $weak->close }
-    });
+    $self->{stream}->write(
+        $piece => sub ($) {
+            return if !$weak;
+            $weak->{busy} = 0;
+            if    (@{ $weak->{queue} }) { $weak->_pump }
+            elsif ($weak->{closing})    { $weak->close }
+        });
     return;
 }
 
 sub _drip ($self) {
     return if $self->{drip_timer} || !length $self->{dripping};
     weaken(my $weak = $self);
-    $self->{drip_timer} = Mojo::IOLoop->timer($self->{drip_ms} / 1000 => sub ($) {
-        return if !$weak || !$weak->{stream};
-        delete $weak->{drip_timer};
-        $weak->{stream}->write(substr $weak->{dripping}, 0, 1, '');
-        return $weak->_drip if length $weak->{dripping};
-        $weak->{stream}->close_gracefully if $weak->{closing};
-    });
+    $self->{drip_timer} = Mojo::IOLoop->timer(
+        $self->{drip_ms} / 1000 => sub ($) {
+            return if !$weak || !$weak->{stream};
+            delete $weak->{drip_timer};
+            $weak->{stream}->write(substr $weak->{dripping}, 0, 1, '');
+            return $weak->_drip               if length $weak->{dripping};
+            $weak->{stream}->close_gracefully if $weak->{closing};
+        });
     return;
 }
 

@@ -6,12 +6,13 @@ use IO::Socket::SSL;
 use IO::Socket::SSL::Utils;
 use Net::SSLeay;
 
-# names: DNS names and addresses of the certificate; days: [not before, not after] from today;
+# names: DNS names and addresses of the certificate; days: [not before, not after] from
+# today;
 # dir: where certificate and key are kept, so that a restart shows the same fingerprint.
 sub new ($class, %field) {
     my $self = bless { days => [-1, 3650], %field }, $class;
     my $base = $self->{dir} ? "$self->{dir}/" : undef;
-    if ($self->{cert} && $self->{key}) { $self->_load($self->{cert}, $self->{key}) }
+    if    ($self->{cert} && $self->{key}) { $self->_load($self->{cert}, $self->{key}) }
     elsif ($base && -e "${base}cert.pem" && -e "${base}key.pem") {
         $self->_load("${base}cert.pem", "${base}key.pem");
     } else {
@@ -19,7 +20,7 @@ sub new ($class, %field) {
         $self->_store($base) if $base;
     }
     $self->{ctx} = IO::Socket::SSL::SSL_Context->new(
-        SSL_server => 1, SSL_cert => $self->{x509}, SSL_key => $self->{pkey},
+        SSL_server  => 1, SSL_cert => $self->{x509}, SSL_key => $self->{pkey},
         SSL_version => $self->{version} // 'SSLv23:!SSLv3:!SSLv2:!TLSv1:!TLSv1_1',
     ) or die "TLS: $IO::Socket::SSL::SSL_ERROR\n";
     return $self;
@@ -30,12 +31,13 @@ sub _alt_name ($name) {
 }
 
 sub _make ($self) {
-    my $now = time;
-    my $key = KEY_create_ec('prime256v1');
+    my $now    = time;
+    my $key    = KEY_create_ec('prime256v1');
     my ($cert) = CERT_create(
-        subject => { CN => 'truenas_default', O => 'tnsim' }, key => $key, digest => 'sha256',
-        CA => 0, purpose => 'server', not_before => $now + 86_400 * $self->{days}[0],
-        not_after => $now + 86_400 * $self->{days}[1],
+        subject => { CN => 'truenas_default', O => 'tnsim' }, key => $key,
+        digest  => 'sha256',
+        CA      => 0, purpose => 'server', not_before => $now + 86_400 * $self->{days}[0],
+        not_after       => $now + 86_400 * $self->{days}[1],
         subjectAltNames => [map { _alt_name($_) } @{ $self->{names} }],
     );
     @$self{qw(x509 pkey)} = ($cert, $key);
@@ -56,13 +58,16 @@ sub _store ($self, $base) {
 }
 
 # Colon-hex SHA-256 of the certificate.
-sub fingerprint ($self) { return Net::SSLeay::X509_get_fingerprint($self->{x509}, 'sha256') }
+sub fingerprint ($self) {
+    return Net::SSLeay::X509_get_fingerprint($self->{x509}, 'sha256');
+}
 
 sub pem ($self) { return PEM_cert2string($self->{x509}) }
 
 # Takes TLS up on the socket; done->($error) when it is there.
 sub accept ($self, $reactor, $socket, $done) {
-    IO::Socket::SSL->start_SSL($socket, SSL_server => 1, SSL_startHandshake => 0,
+    IO::Socket::SSL->start_SSL(
+        $socket, SSL_server => 1, SSL_startHandshake => 0,
         SSL_reuse_ctx => $self->{ctx}) or return $done->($IO::Socket::SSL::SSL_ERROR);
     my $step;
     $step = sub (@) {
