@@ -139,15 +139,18 @@ sub scram_keys ($secret, $salt, $count) {
 }
 sub b64 ($bytes) { return encode_base64($bytes, '') }
 
+sub binding ($c) { return pack 'H*', $c->{socket}->get_fingerprint('sha256') =~ s/.*\$//r }
+
 sub scram ($c, $key, %change) {
     my ($id, $secret) = split /-/, $key, 2;
+    my $gs2 = exists $change{data} ? 'p=tls-server-end-point,,' : 'n,,';
     my $nonce = join '', map { chr int rand 256 } 1 .. 32;
     my $bare  = 'n=' . ($change{user} // 'root') . ":$id,r=" . b64($nonce);
     my $first = $c->result(
         'auth.login_ex',
         {
             mechanism => 'SCRAM', scram_type => 'CLIENT_FIRST_MESSAGE',
-            rfc_str   => "n,,$bare"
+            rfc_str   => "$gs2$bare"
         });
     return $first if $first->{response_type} ne 'SCRAM_RESPONSE';
     my ($joined, $salt, $count) = $first->{rfc_str} =~ /\Ar=([^,]+),s=([^,]+),i=(\d+)\z/;
@@ -155,7 +158,7 @@ sub scram ($c, $key, %change) {
         'the joined nonce begins with ours, as bytes';
     my ($client, $server) =
         scram_keys($change{secret} // $secret, decode_base64($salt), $count);
-    my $without = 'c=' . b64('n,,') . ",r=$joined";
+    my $without = 'c=' . b64($gs2 . ($change{data} // '')) . ",r=$joined";
     my $message = "$bare,$first->{rfc_str},$without";
     my $proof   = b64($client ^. hmac_sha512($message, sha512($client)));
     my $last    = $c->result(
@@ -173,6 +176,11 @@ my $done = scram($c, $new->{api_key});
 is $done->{scram_type}, 'SERVER_FINAL_RESPONSE', 'SCRAM succeeds';
 is $done->{rfc_str}, $done->{expected}, 'with the signature of a server that knows the key';
 is $c->result('auth.me')->{pw_name}, 'root', 'and logs in';
+$c = $new->rpc(undef);
+is scram($c, $new->{api_key}, data => binding($c))->{response_type}, 'SCRAM_RESPONSE',
+    'a client may bind itself to the certificate';
+is scram($new->rpc(undef), $new->{api_key}, data => 'x' x 32)->{response_type}, 'AUTH_ERR',
+    'and is refused when it saw another one';
 is scram($new->rpc(undef), $new->{api_key}, secret => 'y' x 64)->{response_type},
     'AUTH_ERR', 'a wrong proof';
 is scram($new->rpc(undef), $new->{api_key}, user => 'nobody')->{response_type}, 'AUTH_ERR',

@@ -28,6 +28,9 @@ sub jsonrpc   ($self)        { return 0 }
 # Who is outstanding together: the connection; for REST the client's address.
 sub trip_scope ($self) { return $self }
 
+# What tls-server-end-point names (RFC 5929): the hash of the certificate that was shown.
+sub endpoint ($self) { return $self->{endpoint} }
+
 sub login ($self, $user) {
     $self->{user}     = $user;
     $self->{login_at} = time;

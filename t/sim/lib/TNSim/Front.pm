@@ -142,7 +142,8 @@ sub _conn_fields ($self, $http, $transport) {
     my $peer = $http->peer;
     return (
         peer    => $peer,          server => $self->{server}, transport => $transport,
-        address => $peer->address, origin => $peer->origin,   secure    => $peer->secure,
+        address => $peer->address, origin => $peer->origin,   secure => $peer->secure,
+        endpoint => $peer->secure ? pack('H*', $self->{tls}->fingerprint =~ tr{:}{}dr) : undef,
     );
 }
 

@@ -12,7 +12,7 @@ sub _b64 ($bytes) { return encode_base64($bytes, '') }
 # From "n,,n=USER:KEYID,r=NONCE"; undef when the message or the key is not good.
 sub begin ($class, $keys, $text) {
     my ($gs2, $bare, $user, $id, $nonce) =
-        $text =~ m{\A((?:n|y|p=[A-Za-z0-9.-]+),,)(n=([^,]+):([0-9]+),r=([A-Za-z0-9+/=]+))\z}
+        $text =~ m{\A((?:n|y|p=tls-server-end-point),,)(n=([^,]+):([0-9]+),r=([A-Za-z0-9+/=]+))\z}
         or return undef;
     my $key = $keys->get($id);
     return undef
@@ -36,14 +36,17 @@ sub key          ($self) { return $self->{key} }
 sub server_first ($self) { return $self->{server_first} }
 
 # From "c=BINDING,r=NONCE,p=PROOF" to "v=SIGNATURE"; undef when the proof is wrong.
-sub finish ($self, $text) {
+# endpoint: the hash of our certificate, which a client may bind itself to
+sub finish ($self, $text, $endpoint) {
     my ($without, $binding, $nonce, $proof) =
         $text =~ m{\A(c=([A-Za-z0-9+/=]+),r=([A-Za-z0-9+/=]+)),p=([A-Za-z0-9+/=]+)\z}
         or return undef;
     return undef if $nonce ne $self->{nonce};
     my $bound = decode_base64($binding);
     return undef if substr($bound, 0, length $self->{gs2}) ne $self->{gs2};
-    return undef if $self->{gs2} !~ /\Ap=/ && $bound ne $self->{gs2};
+    my $data = substr $bound, length $self->{gs2};
+    my $want = $self->{gs2} =~ /\Ap=/ ? $endpoint : '';
+    return undef if !defined $want || $data ne $want;
     my $message = "$self->{bare},$self->{server_first},$without";
     my $given   = decode_base64($proof);
     return undef if length $given != DIGEST;

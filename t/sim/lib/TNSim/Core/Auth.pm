@@ -133,7 +133,7 @@ sub _scram ($call, $request) {
     }
     my $exchange = delete $conn->{scram}
         // die TNSim::Error->call('EFAULT', 'SCRAM authentication is not in progress');
-    my $final = $exchange->finish($request->{rfc_str}) // return $refuse->();
+    my $final = $exchange->finish($request->{rfc_str}, $call->conn->endpoint) // return $refuse->();
     my $user  = _enter($call, $exchange->key);
     return _scram_reply('SERVER_FINAL_RESPONSE', $final, _user_info($call, $user));
 }
