@@ -48,7 +48,7 @@ END {
 
 sub start_sim (%param) {
     my $sim = bless { dir => scratch() }, 'TNSTest::Sim';
-    my $iscsi = delete $param{iscsi};
+    my $iscsi = delete $param{iscsi} // 1;
     my @options = map { my $value = $param{$_}; ("--$_", defined($value) ? $value : ()) } sort keys %param;
     push @options, '--no-iscsi' if !$iscsi;
     unshift @options, '--release', '25.10' if !exists($param{release});

@@ -77,6 +77,17 @@ my sub untaint_iqn ($iqn) {
     return $1;
 }
 
+# A volume, or a snapshot of one.
+my sub untaint_parent ($parent) {
+    $parent =~ m!\A([a-zA-Z0-9][\w.\-/:\@]*)\z! or die "unexpected parent '$parent'\n";
+    return $1;
+}
+
+my sub untaint_storeid ($storeid) {
+    $storeid =~ m!\A([a-zA-Z][\w.\-]*)\z! or die "unexpected storage id '$storeid'\n";
+    return $1;
+}
+
 my sub untaint_int ($number) {
     $number =~ m/\A(\d+)\z/ or die "unexpected number '$number'\n";
     return int($1);
@@ -108,21 +119,22 @@ my sub check_combination ($storeid, $config) {
     return;
 }
 
-# Asks the NAS whether all of it is right, having made what is missing. What was found goes into
-# the section.
+# Finds or makes what the storage needs; what was found goes into the section.
+my sub set_up_on_nas ($storeid, $config, $secrets) {
+    my $storage = TNStor::Handles::open_new($storeid, $config, $secrets);
+    $storage->set_timeout(40_000);
+    my $made = $storage->setup(0);
+    $config->{target_iqn} //= $made->{target_iqn};
+    return if defined($config->{discovery_portal});
+    my ($first, @more) = ($made->{portals} // [])->@*;
+    $config->{discovery_portal} = $first;
+    $config->{portals} //= join(',', @more) if @more;
+    return;
+}
+
+# Asks the NAS whether all of it is right.
 my sub check_with_nas ($storeid, $config, $secrets) {
     my $storage = TNStor::Handles::open_new($storeid, $config, $secrets);
-    if (!defined($config->{target_iqn}) || !defined($config->{discovery_portal})) {
-        $storage->set_timeout(40_000);
-        my $made = $storage->setup(0);
-        $config->{target_iqn} //= $made->{target_iqn};
-        my ($first, @more) = ($made->{portals} // [])->@*;
-        if (!defined($config->{discovery_portal})) {
-            $config->{discovery_portal} = $first;
-            $config->{portals} //= join(',', @more) if @more;
-        }
-        $storage = TNStor::Handles::open_new($storeid, $config, $secrets);
-    }
     $storage->set_timeout(20_000);
     my $report = $storage->check();
     warn "storage '$storeid': $_\n" for ($report->{warnings} // [])->@*;
@@ -143,7 +155,10 @@ sub on_add_hook {
     die "storage '$storeid': api_key is missing\n" if !length($secrets->{api_key} // '');
     $scfg->{tn_owner} //= new_owner();
     if (($scfg->{transport_mode} // 'iscsi') eq 'iscsi') {
-        eval { check_with_nas($storeid, $scfg, $secrets) };
+        eval {
+            set_up_on_nas($storeid, $scfg, $secrets);
+            check_with_nas($storeid, $scfg, $secrets);
+        };
         TNStor::Handles::rethrow($storeid, $@) if $@;
     }
     TNStor::Secrets::update($storeid, $secrets);
@@ -311,7 +326,7 @@ sub free_image {
 sub rename_volume {
     my ($class, $scfg, $storeid, $source_volname, $target_vmid, $target_volname) = @_;
     my $new = call($storeid, $scfg, 'volume_rename', $source_volname, $target_vmid, $target_volname);
-    return "$storeid:" . untaint_volname($new);
+    return untaint_storeid($storeid) . ":" . untaint_volname($new);
 }
 
 my sub list_entry ($storeid, $volume) {
@@ -324,13 +339,13 @@ my sub list_entry ($storeid, $volume) {
     };
     $entry->{used} = untaint_int($volume->{used}) if defined($volume->{used});
     $entry->{ctime} = untaint_int($volume->{ctime}) if $volume->{ctime};
-    $entry->{parent} = untaint_volname($volume->{parent}) if defined($volume->{parent});
+    $entry->{parent} = untaint_parent($volume->{parent}) if defined($volume->{parent});
     return $entry;
 }
 
 sub list_images {
     my ($class, $storeid, $scfg, $vmid, $vollist, $cache) = @_;
-
+    $storeid = untaint_storeid($storeid);
     my $volumes = call($storeid, $scfg, 'volume_list', $vollist ? 0 : $vmid // 0);
     my @entries = map { list_entry($storeid, $_) } @$volumes;
     return \@entries if !$vollist;
@@ -579,7 +594,7 @@ sub volume_import {
         warn $@ if $@;
         die $error;
     }
-    return "$storeid:$new";
+    return untaint_storeid($storeid) . ":$new";
 }
 
 1;

@@ -1,0 +1,140 @@
+#!/usr/bin/perl -T
+# SPDX-License-Identifier: Apache-2.0
+# pvesm add, set and remove: what is asked of the NAS, what is refused, where secrets go.
+
+use v5.36;
+no warnings qw(once);
+
+use Test::More;
+use lib 't/perl/lib';
+use TNSTest;
+
+my $plugin = plugin();
+my $sim = start_sim();
+my $IQN = 'iqn.2005-10.org.freenas.ctl:tnstor';
+
+my sub add (%more) { return new_storage($sim, tn_initiator => 'kernel', %more) }
+
+my sub add_fails (%more) { return error_of(sub { add(%more) }) // 'added' }
+
+my sub secrets_left () { return [glob("$TNStor::Secrets::DIR/*")] }
+
+subtest 'add makes dataset and target when they are missing' => sub {
+    my $cfg = add();
+    my $scfg = $cfg->{ids}->{nas};
+    like($scfg->{target_iqn}, qr/\Aiqn\.[^:]+:\S+\z/, 'the target stands in the section');
+    is_deeply($plugin->list_images('nas', $scfg, undef, undef, {}), [], 'the storage works');
+    my $before = $sim->world();
+    my $again = add(storeid => 'nas2', target_iqn => $scfg->{target_iqn});
+    is_deeply($sim->world()->{targets}, $before->{targets}, 'a second storage on it makes no target');
+    isnt($again->{ids}->{nas2}->{tn_owner}, undef, 'and has an owner');
+};
+
+subtest 'each wrong option is named, and nothing stays behind' => sub {
+    my %wrong = (
+        api_key => ['1-' . 'x' x 64, qr/api_key|key/],
+        tn_fingerprint => [join(':', ('00') x 32), qr/fingerprint/],
+        dataset => ['nopool/vm', qr/dataset|pool/],
+        target_iqn => ["iqn.2001-01.org.example:elsewhere", qr/target/],
+        api_port => [1, qr/api_host|api_port|connect/],
+        api_host => ['no-such-host.invalid', qr/api_host|no-such-host/],
+    );
+    for my $option (sort keys %wrong) {
+        my ($value, $pattern) = $wrong{$option}->@*;
+        my $error = add_fails(target_iqn => $IQN, $option => $value);
+        like($error, qr/\Astorage 'nas': [^\n]+\n\z/, "$option: one line");
+        like($error, $pattern, "$option: named");
+        is_deeply(secrets_left(), [], "$option: no secret stays");
+    }
+};
+
+subtest 'add without a key is refused before anything is asked' => sub {
+    my $costs = $sim->calls_of(sub { like(add_fails(api_key => ''), qr/api_key is missing/, 'refused') });
+    is_deeply($costs, {}, 'no call');
+};
+
+subtest 'tn_initiator qemu is refused with CHAP and with containers' => sub {
+    like(add_fails(tn_initiator => 'qemu', chap_user => 'u'), qr/chap_user/, 'CHAP');
+    like(add_fails(tn_initiator => 'qemu', content => 'images,rootdir'), qr/rootdir/, 'containers');
+};
+
+subtest 'a key that may only read is refused when the storage is added' => sub {
+    $sim->post('/world', { key => { name => 'reader', roles => ['READONLY_ADMIN'] } });
+    my $keys = $sim->world()->{api_keys} // $sim->world()->{keys} // [];
+    my ($reader) = grep { ($_->{name} // '') eq 'reader' } @$keys;
+    plan(skip_all => 'tnsim tells no key of a reader') if !$reader || !$reader->{key};
+    like(add_fails(api_key => $reader->{key}), qr/api_key|role|permission|may not/i, 'refused');
+};
+
+subtest 'set: a new key is checked, kept, and used at once' => sub {
+    my $cfg = add(target_iqn => undef);
+    my $scfg = $cfg->{ids}->{nas};
+    my $wrong = error_of(sub {
+        $plugin->on_update_hook_full('nas', $scfg, { type => 'truenasplugin' }, undef, { api_key => '1-' . 'y' x 64 });
+    });
+    like($wrong, qr/\Astorage 'nas': /, 'a wrong key is refused');
+    is_deeply($plugin->list_images('nas', $scfg, undef, undef, {}), [], 'the old one still works');
+    $plugin->on_update_hook_full('nas', $scfg, { type => 'truenasplugin' }, undef, { api_key => $sim->{api_key} });
+    is_deeply($plugin->list_images('nas', $scfg, undef, undef, {}), [], 'the new one works');
+};
+
+subtest 'set: the key cannot be deleted, another secret can' => sub {
+    my $cfg = add(target_iqn => undef);
+    my $scfg = $cfg->{ids}->{nas};
+    TNStor::Secrets::update('nas', { chap_password => 'twelve-or-more' });
+    like(error_of(sub {
+        $plugin->on_update_hook_full('nas', $scfg, { type => 'truenasplugin' }, ['api_key'], { api_key => undef });
+    }), qr/api_key cannot be removed/, 'the key');
+    $plugin->on_update_hook_full('nas', $scfg, { type => 'truenasplugin' }, ['chap_password'], { chap_password => undef });
+    is_deeply([keys TNStor::Secrets::read('nas')->%*], ['api_key'], 'the other is gone');
+};
+
+subtest 'set: turning the storage off asks the NAS nothing' => sub {
+    my $cfg = add(target_iqn => undef);
+    my $costs = $sim->calls_of(sub {
+        $plugin->on_update_hook_full('nas', $cfg->{ids}->{nas}, { type => 'truenasplugin', disable => 1 }, undef, {});
+    });
+    is_deeply($costs, {}, 'no call');
+};
+
+subtest 'storage API 10: the hooks take the key out of what is written' => sub {
+    no warnings qw(redefine);
+    my $cfg = add(target_iqn => undef);
+    local *PVE::Storage::APIVER = sub { 10 };
+    my %section = ($cfg->{ids}->{nas}->%*, api_key => $sim->{api_key}, chap_password => 'twelve-or-more');
+    TNStor::Secrets::remove('nas');
+    $plugin->on_add_hook('nas', \%section);
+    ok(!exists($section{api_key}) && !exists($section{chap_password}), 'out of the section');
+    is(TNStor::Secrets::read('nas')->{api_key}, $sim->{api_key}, 'into the file');
+
+    local *PVE::Storage::config = sub { return { ids => { nas => \%section } } };
+    my %update = (api_key => $sim->{api_key}, debug => 1);
+    $plugin->on_update_hook('nas', \%update);
+    is_deeply(\%update, { debug => 1 }, 'and out of an update');
+};
+
+subtest 'a key that stands in storage.cfg works, and is warned about once' => sub {
+    my $cfg = add(target_iqn => undef);
+    TNStor::Secrets::remove('nas');
+    my $scfg = { $cfg->{ids}->{nas}->%*, api_key => $sim->{api_key} };
+    my @warnings;
+    local $SIG{__WARN__} = sub ($line) { push @warnings, $line };
+    is_deeply($plugin->list_images('nas', { %$scfg, debug => $_ }, undef, undef, {}), [], 'works') for 0 .. 1;
+    is(scalar(grep { m/api_key stands in storage\.cfg/ } @warnings), 1, 'one warning');
+    is(scalar(grep { m/\Q$sim->{api_key}\E/ } @warnings), 0, 'without the key');
+};
+
+subtest 'remove works while the NAS is away, and keeps the data' => sub {
+    my $cfg = add(target_iqn => undef);
+    my $scfg = $cfg->{ids}->{nas};
+    my $volname = $plugin->alloc_image('nas', $scfg, 100, 'raw', undef, 1024);
+    $sim->fault(match => '*', do => 'hang', count => 1000);
+    is(error_of(sub { $plugin->on_delete_hook('nas', $scfg) }), undef, 'removed');
+    $sim->reset();
+    is_deeply(secrets_left(), [], 'no secret stays');
+    ok(scalar(grep { m/vm-100-disk-0/ } map { $_->{id} // $_->{name} // '' }
+        ref($sim->world()->{datasets}) eq 'HASH' ? values $sim->world()->{datasets}->%* : $sim->world()->{datasets}->@*),
+        'the volume is still there');
+};
+
+done_testing();
