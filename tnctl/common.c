@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening the session of a subcommand, telling results and errors, exit codes. */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,13 +61,18 @@ int tnctl_fail(const struct tnctl *ctl, const struct tns_error *err)
 
 int tnctl_usage(const char *fmt, ...)
 {
+    char text[300];
     va_list ap;
 
-    fputs("tnctl: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    fputs("\nTry 'tnctl --help'.\n", stderr);
+    /* What was typed may hold anything; an error is one line. */
+    for (char *p = text; *p; p++) {
+        if (iscntrl((unsigned char)*p))
+            *p = ' ';
+    }
+    fprintf(stderr, "tnctl: %s\nTry 'tnctl --help'.\n", text);
     return TNCTL_USAGE;
 }
 
