@@ -343,6 +343,7 @@ static void *acceptor(void *arg)
     while (!atomic_load(&srv->stop)) {
         struct pollfd p = { .fd = srv->fd, .events = POLLIN };
         struct srv_conn *c;
+        unsigned n;
         int fd = poll(&p, 1, 20) > 0
                      ? accept4(srv->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)
                      : -1;
@@ -353,11 +354,13 @@ static void *acceptor(void *arg)
         c = calloc(1, sizeof(*c));
         c->srv = srv;
         c->fd = fd;
-        c->number = atomic_load(&srv->n_conns) + 1;
-        if (c->number > MAX_CONNS)
+        n = atomic_load(&srv->n_conns);
+        if (n >= MAX_CONNS)
             abort();
-        pthread_create(&srv->workers[c->number - 1], NULL, worker, c);
-        atomic_store(&srv->n_conns, c->number);
+        c->number = n + 1;
+        /* From here on it is the worker's to free. */
+        pthread_create(&srv->workers[n], NULL, worker, c);
+        atomic_store(&srv->n_conns, n + 1);
     }
     return NULL;
 }

@@ -47,7 +47,7 @@ START_TEST(test_trap_9_a_resolver_that_never_answers_ends_at_the_deadline)
         rc = try_open(&f);
         tst_says(&f.err, "nas.example");
         tst_fails(rc, TNS_E_TIMEOUT, &f.err);
-        ck_assert_uint_le(ms_since(start), 200);
+        ck_assert_uint_le(ms_since(start), 100 + slack_ms(100));
     }
     ck_assert_int_eq(atomic_load(&asked), 3);
     fix_stop(&f);
@@ -70,7 +70,7 @@ START_TEST(test_a_slow_resolver_can_be_cancelled)
     f.ep.host = "nas.example";
     f.ctx.cancel_fn = cancel_now;
     tst_fails(try_open(&f), TNS_E_CANCELLED, &f.err);
-    ck_assert_uint_le(ms_since(start), 400);
+    ck_assert_uint_le(ms_since(start), 250 + slack_ms(150));
     fix_stop(&f);
 }
 END_TEST
@@ -259,7 +259,7 @@ START_TEST(test_trap_1_a_connect_that_hangs_ends_at_the_deadline)
         start = tns__now_ns();
         tst_fails(try_open(&f), TNS_E_TIMEOUT, &f.err);
         ck_assert_uint_ge(ms_since(start) + 1, 200);
-        ck_assert_uint_le(ms_since(start), 300);
+        ck_assert_uint_le(ms_since(start), 200 + slack_ms(100));
     }
     for (int i = 0; i < 4; i++)
         close(fill[i]);

