@@ -46,6 +46,7 @@ static inline bool tns__error_is(const struct tns_error *err, int code)
 #define tns__error_errno(err, code, ...)                                                   \
     ((void)tns__error_errno(err, code, __VA_ARGS__), -(code))
 #define tns__error_nomem(err) ((void)tns__error_nomem(err), -TNS_E_NOMEM)
+#define tns__error_prefix(err, ...) ((void)tns__error_prefix(err, __VA_ARGS__), -TNS_E_BUG)
 #define tns__error_copy(dst, src) ((void)tns__error_copy(dst, src), -TNS_E_BUG)
 #endif
 
