@@ -81,12 +81,15 @@ START_TEST(test_setup_makes_chap_one_way_and_mutual)
     _tns_json_ json_t *second = NULL;
     _tns_json_ json_t *world = NULL;
     char name[128];
+    char more[512];
 
     vt_open(&v, tst_cell_sim());
     snprintf(name, sizeof(name), "%s-new", v.target);
-    st = fresh(&v, ", \"chap_user\": \"pve\", \"chap_password\": \"" TST_CANARY_CHAP
-                   "\", \"tn_chap_mutual_user\": \"nas\", "
-                   "\"tn_chap_mutual_password\": \"CaNaRyMutual1\"");
+    snprintf(more, sizeof(more),
+             ", \"chap_user\": \"%s\", \"chap_password\": \"%s\", "
+             "\"tn_chap_mutual_user\": \"nas\", \"tn_chap_mutual_password\": \"%s\"",
+             v.target, TST_CANARY_CHAP, "CaNaRyMutual1");
+    st = fresh(&v, more);
     vt_ok(&v, tns_storage_setup(st, 0, &first, &v.err));
     ck_assert_str_eq(action_of(first, "chap"), "create");
     vt_ok(&v, tns_storage_setup(st, 0, &second, &v.err));
