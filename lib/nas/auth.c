@@ -37,7 +37,8 @@ void tns__auth_list_free(struct tns_auth_list *l)
     tns__list_free(l, &kind);
 }
 
-static int auth_encode(struct tns_item *it, const struct tns_caps *caps, struct tns_error *err)
+static int auth_encode(struct tns_item *it, const struct tns_caps *caps,
+                       struct tns_error *err)
 {
     int rc;
 
@@ -84,11 +85,13 @@ static void wipe(const json_t *obj, const char *key)
     const json_t *value = json_object_get(obj, key);
 
     if (value)
-        explicit_bzero((char *)(uintptr_t)json_string_value(value), json_string_length(value));
+        explicit_bzero((char *)(uintptr_t)json_string_value(value),
+                       json_string_length(value));
 }
 
-static int check_all(const char *user, const struct tns_secret *secret, const char *peer_user,
-                     const struct tns_secret *peer_secret, struct tns_error *err)
+static int check_all(const char *user, const struct tns_secret *secret,
+                     const char *peer_user, const struct tns_secret *peer_secret,
+                     struct tns_error *err)
 {
     int rc = tns__name_text(user, 255, "CHAP user", err);
 
@@ -117,8 +120,8 @@ int tns__auth_create(struct tns_session *s, int64_t tag, const char *user,
                     peer_user ? tns__secret_bytes(peer_secret) : "");
     if (!obj)
         return tns__error_nomem(err);
-    rc = tns__nas_create(s, "iscsi.auth.create", json_pack("[O]", obj), TNS_CALL_SECRET, ret_id,
-                         err);
+    rc = tns__nas_create(s, "iscsi.auth.create", json_pack("[O]", obj), TNS_CALL_SECRET,
+                         ret_id, err);
     wipe(obj, "secret");
     wipe(obj, "peersecret");
     return rc ? tns__error_prefix(err, "creating CHAP user %s", user) : 0;

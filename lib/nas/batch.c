@@ -109,8 +109,8 @@ int tns__item_call(struct tns_item *it, const char *method, json_t *params, unsi
     return 0;
 }
 
-int tns__item_query(struct tns_item *it, const char *method, json_t *filter, json_t *options,
-                    struct tns_error *err)
+int tns__item_query(struct tns_item *it, const char *method, json_t *filter,
+                    json_t *options, struct tns_error *err)
 {
     json_t *filters = json_array();
 

@@ -21,7 +21,8 @@ struct bulk {
     struct tns_error *errors; /* one a row */
 };
 
-static void all_failed(const struct bulk *b, size_t from, size_t n, const struct tns_error *why)
+static void all_failed(const struct bulk *b, size_t from, size_t n,
+                       const struct tns_error *why)
 {
     for (size_t i = from; i < from + n; i++)
         b->errors[i] = *why;

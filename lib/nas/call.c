@@ -36,8 +36,8 @@ int tns__nas_bad_reply(struct tns_error *err, const char *method, const char *wh
     return rc;
 }
 
-int tns__nas_create(struct tns_session *s, const char *method, json_t *params, unsigned flags,
-                    int64_t *ret_id, struct tns_error *err)
+int tns__nas_create(struct tns_session *s, const char *method, json_t *params,
+                    unsigned flags, int64_t *ret_id, struct tns_error *err)
 {
     _tns_json_ json_t *result = NULL;
     const json_t *id;
@@ -53,7 +53,8 @@ int tns__nas_create(struct tns_session *s, const char *method, json_t *params, u
     return 0;
 }
 
-int tns__nas_explain_missing(struct tns_session *s, const char *dataset, struct tns_error *err)
+int tns__nas_explain_missing(struct tns_session *s, const char *dataset,
+                             struct tns_error *err)
 {
     _tns_json_ json_t *rows = NULL;
     struct tns_error quiet = TNS_ERROR_INIT;
@@ -66,8 +67,8 @@ int tns__nas_explain_missing(struct tns_session *s, const char *dataset, struct 
     /* The root dataset is there as long as the pool is imported, and asking for it needs no
      * other role than what we have. */
     rc = tns__nas_call(s, "pool.dataset.query",
-                       json_pack("[[[s, s, s]], {s: {s: b, s: []}}]", "id", "=", pool, "extra",
-                                 "retrieve_children", 0, "properties"),
+                       json_pack("[[[s, s, s]], {s: {s: b, s: []}}]", "id", "=", pool,
+                                 "extra", "retrieve_children", 0, "properties"),
                        TNS_CALL_READ, &rows, &quiet);
     if (rc == 0 && json_is_array(rows) && json_array_size(rows) == 0) {
         tns__error_clear(err);

@@ -64,10 +64,10 @@ static json_t *properties(const struct tns_item *it)
     if (it->flag[MINIMAL])
         return json_pack("[s, s, s, s]", "used", "available", "quota", "encryption");
     if (it->text[ID])
-        return json_pack("[s, s, s, s, s, s, s, s, s, s, s, s, s]", "volsize", "volblocksize",
-                         "used", "usedbydataset", "available", "refreservation",
-                         "reservation", "quota", "refquota", "creation", "origin", "readonly",
-                         "encryption");
+        return json_pack("[s, s, s, s, s, s, s, s, s, s, s, s, s]", "volsize",
+                         "volblocksize", "used", "usedbydataset", "available",
+                         "refreservation", "reservation", "quota", "refquota", "creation",
+                         "origin", "readonly", "encryption");
     return json_pack("[s, s, s, s, s, s, s, s, s]", "volsize", "volblocksize", "used",
                      "usedbydataset", "refreservation", "creation", "origin", "readonly",
                      "encryption");
@@ -110,7 +110,8 @@ static int query(struct tns_item *it, json_t *filter, json_t *opts, struct tns_e
     return tns__error_nomem(err);
 }
 
-static int encode_ids(struct tns_item *it, const struct tns_caps *caps, struct tns_error *err)
+static int encode_ids(struct tns_item *it, const struct tns_caps *caps,
+                      struct tns_error *err)
 {
     json_t *filters;
     json_t *opts;
@@ -118,7 +119,8 @@ static int encode_ids(struct tns_item *it, const struct tns_caps *caps, struct t
     if (tns__quirk_in_shortcut(caps))
         return query(it, json_pack("[s, s, O]", "id", "in", it->json),
                      options(it, false, true), err);
-    filters = json_pack("[[s, s, O], [s, s, s]]", "id", "in", it->json, "type", "=", "VOLUME");
+    filters =
+        json_pack("[[s, s, O], [s, s, s]]", "id", "in", it->json, "type", "=", "VOLUME");
     opts = options(it, true, true);
     if (filters && opts)
         return tns__item_call(it, QUERY, json_pack("[o, o]", filters, opts), TNS_CALL_READ,
@@ -148,7 +150,8 @@ static int dataset_encode(struct tns_item *it, const struct tns_caps *caps,
 
 /* ---- what is answered ---- */
 
-static int dataset_type(const json_t *obj, enum tns_dataset_type *ret, struct tns_error *err)
+static int dataset_type(const json_t *obj, enum tns_dataset_type *ret,
+                        struct tns_error *err)
 {
     const char *type = json_string_value(json_object_get(obj, "type"));
 
@@ -173,8 +176,8 @@ static int dataset_row(const json_t *obj, void *row, const struct tns_item *it,
     rc = dataset_type(obj, &d->type, err);
     if (rc == 0 && d->type == TNS_DATASET_VOLUME && d->volsize_bytes == 0 &&
         !it->flag[MINIMAL])
-        rc = tns__error_set(err, TNS_E_PROTOCOL, "%s: the volume %.200s has no volsize", QUERY,
-                            d->id);
+        rc = tns__error_set(err, TNS_E_PROTOCOL, "%s: the volume %.200s has no volsize",
+                            QUERY, d->id);
     if (rc == 0 && it->flag[WITH_TAGS])
         rc = tns__prop_tags(json_object_get(obj, "user_properties"), &d->tags, QUERY, err);
     if (rc)
@@ -249,8 +252,8 @@ static int find_row(const json_t *rows, const char *id, json_t **ret, struct tns
         if (!name || strcmp(name, id) != 0)
             continue;
         if (found)
-            return tns__error_set(err, TNS_E_PROTOCOL, "%s: there are two rows for %s", QUERY,
-                                  id);
+            return tns__error_set(err, TNS_E_PROTOCOL, "%s: there are two rows for %s",
+                                  QUERY, id);
         found = row;
     }
     if (!found)

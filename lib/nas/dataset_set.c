@@ -49,8 +49,8 @@ int tns__tags_compare(const json_t *shown, const json_t *wanted, const char *id,
     {
         /* One that was removed may still be shown, inherited from above. */
         if (json_is_string(value) && !json_equal(value, json_object_get(tags, name)))
-            return tns__error_set(err, TNS_E_SERVER, "the NAS did not keep the tag %s of %s",
-                                  name, id);
+            return tns__error_set(err, TNS_E_SERVER,
+                                  "the NAS did not keep the tag %s of %s", name, id);
     }
     return 0;
 }
@@ -69,7 +69,8 @@ static int update_decode(struct tns_item *it, json_t *result, struct tns_error *
 
 static const struct tns_verb update_verb = { update_encode, update_decode, NULL };
 
-static int set_tags_put(struct tns_batch *b, const char *id, const json_t *tags, bool *ret_seen)
+static int set_tags_put(struct tns_batch *b, const char *id, const json_t *tags,
+                        bool *ret_seen)
 {
     struct tns_error why = TNS_ERROR_INIT;
     struct tns_item *it = tns__batch_add(b, &update_verb, ret_seen);
@@ -124,7 +125,8 @@ int tns__dataset_set_readonly(struct tns_session *s, const char *id, bool readon
     rc = tns__nas_call(s, "pool.dataset.update",
                        json_pack("[s, {s: s}]", id, "readonly", readonly ? "ON" : "OFF"), 0,
                        NULL, err);
-    return rc ? tns__error_prefix(err, "making %s %s", id, readonly ? "read-only" : "writable")
+    return rc ? tns__error_prefix(err, "making %s %s", id,
+                                  readonly ? "read-only" : "writable")
               : 0;
 }
 
@@ -142,10 +144,11 @@ static int verify_gone(struct tns_session *s, const char *id, struct tns_error *
         why.flags |= TNS_F_OUTCOME_UNKNOWN;
         return tns__error_copy(err, &why);
     }
-    return tns__error_set(err, TNS_E_CONFLICT,
-                          "the NAS said that it deleted %s, but it is still there: something "
-                          "uses it",
-                          id);
+    return tns__error_set(
+        err, TNS_E_CONFLICT,
+        "the NAS said that it deleted %s, but it is still there: something "
+        "uses it",
+        id);
 }
 
 int tns__dataset_delete(struct tns_session *s, const char *id, struct tns_error *err)
@@ -157,8 +160,8 @@ int tns__dataset_delete(struct tns_session *s, const char *id, struct tns_error 
         rc = tns__session_caps(s, &caps, err);
     if (rc == 0)
         rc = tns__nas_call(s, "pool.dataset.delete",
-                           json_pack("[s, {s: b, s: b}]", id, "recursive", 0, "force", 0), 0,
-                           NULL, err);
+                           json_pack("[s, {s: b, s: b}]", id, "recursive", 0, "force", 0),
+                           0, NULL, err);
     if (rc)
         return tns__error_prefix(err, "deleting %s", id ? id : "");
     return caps->delete_lies ? verify_gone(s, id, err) : 0;
@@ -175,15 +178,16 @@ int tns__dataset_promote(struct tns_session *s, const char *id, struct tns_error
 
 static int cannot_rename(const char *id, struct tns_error *err)
 {
-    return tns__error_set(err, TNS_E_UNSUPPORTED,
-                          "%s cannot be renamed: before TrueNAS 25.10 that needs the websocket "
-                          "and a key of a full administrator",
-                          id);
+    return tns__error_set(
+        err, TNS_E_UNSUPPORTED,
+        "%s cannot be renamed: before TrueNAS 25.10 that needs the websocket "
+        "and a key of a full administrator",
+        id);
 }
 
 /* zfs.dataset.rename is not part of the API, so "unknown" and "not for you" mean the same. */
-static int rename_private(struct tns_session *s, const struct tns_caps *caps, const char *id,
-                          const char *new_id, struct tns_error *err)
+static int rename_private(struct tns_session *s, const struct tns_caps *caps,
+                          const char *id, const char *new_id, struct tns_error *err)
 {
     struct tns_error why = TNS_ERROR_INIT;
     int rc;
@@ -191,7 +195,8 @@ static int rename_private(struct tns_session *s, const struct tns_caps *caps, co
     if (!tns__quirk_private_methods(caps))
         return cannot_rename(id, err);
     rc = tns__nas_call(s, "zfs.dataset.rename",
-                       json_pack("[s, {s: s, s: b}]", id, "new_name", new_id, "recursive", 0),
+                       json_pack("[s, {s: s, s: b}]", id, "new_name", new_id, "recursive",
+                                 0),
                        0, NULL, &why);
     if (rc == -TNS_E_UNSUPPORTED || rc == -TNS_E_PERMISSION)
         return cannot_rename(id, err);

@@ -93,7 +93,8 @@ static json_t *tag_value(json_t *value)
     return json_is_string(raw) ? raw : NULL;
 }
 
-int tns__prop_tags(const json_t *source, json_t **ret, const char *what, struct tns_error *err)
+int tns__prop_tags(const json_t *source, json_t **ret, const char *what,
+                   struct tns_error *err)
 {
     _tns_json_ json_t *tags = json_object();
     const char *name;
@@ -170,8 +171,8 @@ static int one_field(const json_t *value, const struct tns_field *f, void *at,
     }
 }
 
-int tns__fields_decode(const json_t *obj, const struct tns_field *fields, size_t n, void *out,
-                       const char *what, struct tns_error *err)
+int tns__fields_decode(const json_t *obj, const struct tns_field *fields, size_t n,
+                       void *out, const char *what, struct tns_error *err)
 {
     int rc = 0;
 

@@ -16,9 +16,9 @@ enum tns_field_type {
     TNS_FIELD_U32,
     TNS_FIELD_U16,
     TNS_FIELD_BOOL,
-    TNS_FIELD_PROP_U64, /* uint64_t of a ZFS property object                           */
-    TNS_FIELD_PROP_I64, /* int64_t likewise                                            */
-    TNS_FIELD_PROP_STR, /* char *, NULL for "", "-" and "none"                         */
+    TNS_FIELD_PROP_U64,  /* uint64_t of a ZFS property object                           */
+    TNS_FIELD_PROP_I64,  /* int64_t likewise                                            */
+    TNS_FIELD_PROP_STR,  /* char *, NULL for "", "-" and "none"                         */
     TNS_FIELD_PROP_BOOL, /* on/off                                                      */
 };
 
@@ -35,15 +35,15 @@ struct tns_field {
     size_t offset;
 };
 
-#define TNS_FIELD(type_, need_, struct_, member_, key_)                                        \
-    {                                                                                          \
-        .key = (key_), .type = (type_), .need = (need_),                                       \
-        .offset = offsetof(struct struct_, member_)                                            \
+#define TNS_FIELD(type_, need_, struct_, member_, key_)                                    \
+    {                                                                                      \
+        .key = (key_), .type = (type_), .need = (need_),                                   \
+        .offset = offsetof(struct struct_, member_)                                        \
     }
 
 /* out is zeroed before, or holds nothing owned; on failure what was read is released. */
-int tns__fields_decode(const json_t *obj, const struct tns_field *fields, size_t n, void *out,
-                       const char *what, struct tns_error *err);
+int tns__fields_decode(const json_t *obj, const struct tns_field *fields, size_t n,
+                       void *out, const char *what, struct tns_error *err);
 /* Releases the strings. */
 void tns__fields_clear(const struct tns_field *fields, size_t n, void *out);
 
@@ -55,7 +55,8 @@ int tns__prop_u64(const json_t *prop, const char *key, uint64_t *ret, const char
                   struct tns_error *err);
 /* User properties as name -> string; names without a colon are the server's own. source is an
  * object of property objects or of strings. */
-int tns__prop_tags(const json_t *source, json_t **ret, const char *what, struct tns_error *err);
+int tns__prop_tags(const json_t *source, json_t **ret, const char *what,
+                   struct tns_error *err);
 
 /* ---- lists ---- */
 
@@ -63,15 +64,16 @@ int tns__prop_tags(const json_t *source, json_t **ret, const char *what, struct 
 struct tns_list_kind {
     const char *what; /* "iscsi.extent.query" */
     size_t row_size;
-    int (*row)(const json_t *obj, void *row, const struct tns_item *it, struct tns_error *err);
+    int (*row)(const json_t *obj, void *row, const struct tns_item *it,
+               struct tns_error *err);
     void (*clear)(void *row);
     /* What the caller asked for, asked again here; NULL: everything. */
     bool (*keep)(const void *row, const struct tns_item *it);
 };
 
 /* rows is emptied while it is read. *ret_list is a struct {T *items; size_t n;}. */
-int tns__list_decode(json_t *rows, const struct tns_list_kind *kind, const struct tns_item *it,
-                     void **ret_list, struct tns_error *err);
+int tns__list_decode(json_t *rows, const struct tns_list_kind *kind,
+                     const struct tns_item *it, void **ret_list, struct tns_error *err);
 void tns__list_free(void *list, const struct tns_list_kind *kind);
 
 /* Stores a pointer where the caller of a put wants it. */

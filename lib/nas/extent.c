@@ -67,7 +67,8 @@ static bool extent_keep(const void *row, const struct tns_item *it)
     const struct tns_extent *e = row;
 
     return (!it->text[DISK] || (e->disk && strcmp(e->disk, it->text[DISK]) == 0)) &&
-           (!it->text[PREFIX] || (e->disk && tns__starts_with(e->disk, it->text[PREFIX]))) &&
+           (!it->text[PREFIX] ||
+            (e->disk && tns__starts_with(e->disk, it->text[PREFIX]))) &&
            (!it->text[NAME] || strcmp(e->name, it->text[NAME]) == 0) &&
            (it->num[0] <= 0 || e->id == it->num[0]);
 }
@@ -111,9 +112,9 @@ static int extent_encode(struct tns_item *it, const struct tns_caps *caps,
     int rc = extent_filter(it, &filter, err);
 
     if (rc == 0 && tns__quirk_select(caps)) {
-        options = json_pack("{s: [s, s, s, s, s, s, s, s, s, s, s]}", "select", "id", "name",
-                            "type", "disk", "serial", "naa", "comment", "blocksize", "enabled",
-                            "ro", "locked");
+        options = json_pack("{s: [s, s, s, s, s, s, s, s, s, s, s]}", "select", "id",
+                            "name", "type", "disk", "serial", "naa", "comment", "blocksize",
+                            "enabled", "ro", "locked");
         if (!options)
             rc = tns__error_nomem(err);
     }
@@ -133,8 +134,9 @@ static int extent_decode(struct tns_item *it, json_t *result, struct tns_error *
         return rc;
     if (it->num[0] > 0 && ((struct tns_extent_list *)list)->n > 1) {
         tns__list_free(list, &kind);
-        return tns__error_set(err, TNS_E_PROTOCOL, "%s: there are two extents with the id %lld",
-                              QUERY, (long long)it->num[0]);
+        return tns__error_set(err, TNS_E_PROTOCOL,
+                              "%s: there are two extents with the id %lld", QUERY,
+                              (long long)it->num[0]);
     }
     tns__item_give(it, list);
     return 0;
@@ -170,7 +172,8 @@ char *tns__extent_disk(const char *zvol)
     return disk;
 }
 
-static int set_optional(json_t *obj, const char *key, const char *value, struct tns_error *err)
+static int set_optional(json_t *obj, const char *key, const char *value,
+                        struct tns_error *err)
 {
     if (!value)
         return 0;
@@ -200,8 +203,8 @@ int tns__extent_create(struct tns_session *s, const struct tns_extent_spec *spec
     if (rc)
         return rc;
     disk = tns__extent_disk(spec->zvol);
-    obj = disk ? json_pack("{s: s, s: s, s: s, s: i, s: b}", "name", spec->name, "type", "DISK",
-                           "disk", disk, "blocksize",
+    obj = disk ? json_pack("{s: s, s: s, s: s, s: i, s: b}", "name", spec->name, "type",
+                           "DISK", "disk", disk, "blocksize",
                            (int)(spec->blocksize ? spec->blocksize : 512), "ro", spec->ro)
                : NULL;
     if (!obj)
@@ -210,12 +213,13 @@ int tns__extent_create(struct tns_session *s, const struct tns_extent_spec *spec
     if (rc == 0)
         rc = set_optional(obj, "comment", spec->comment, err);
     if (rc == 0)
-        rc = tns__nas_create(s, "iscsi.extent.create", json_pack("[O]", obj), 0, ret_id, err);
+        rc = tns__nas_create(s, "iscsi.extent.create", json_pack("[O]", obj), 0, ret_id,
+                             err);
     return rc ? tns__error_prefix(err, "creating extent %s", spec->name) : 0;
 }
 
-int tns__extent_set_zvol(struct tns_session *s, int64_t id, const char *zvol, const char *name,
-                         struct tns_error *err)
+int tns__extent_set_zvol(struct tns_session *s, int64_t id, const char *zvol,
+                         const char *name, struct tns_error *err)
 {
     _tns_free_ char *disk = NULL;
     int rc = tns__name_dataset(zvol, err);
@@ -231,7 +235,8 @@ int tns__extent_set_zvol(struct tns_session *s, int64_t id, const char *zvol, co
                        json_pack("[I, {s: s, s: s}]", (json_int_t)id, "disk", disk, "name",
                                  name),
                        0, NULL, err);
-    return rc ? tns__error_prefix(err, "pointing extent %lld at %s", (long long)id, zvol) : 0;
+    return rc ? tns__error_prefix(err, "pointing extent %lld at %s", (long long)id, zvol)
+              : 0;
 }
 
 int tns__extent_set_enabled(struct tns_session *s, int64_t id, bool enabled,

@@ -27,7 +27,8 @@ static int initiator_row(const json_t *obj, void *row, const struct tns_item *it
     (void)it;
     if (rc)
         return rc;
-    rc = tns__strings_decode(json_object_get(obj, "initiators"), NULL, &g->iqns, QUERY, err);
+    rc =
+        tns__strings_decode(json_object_get(obj, "initiators"), NULL, &g->iqns, QUERY, err);
     if (rc)
         initiator_clear(g);
     return rc;
@@ -84,8 +85,8 @@ static int iqns_json(const char *const *iqns, json_t **ret, struct tns_error *er
     return *ret ? 0 : tns__error_nomem(err);
 }
 
-int tns__initiator_create(struct tns_session *s, const char *const *iqns, const char *comment,
-                          int64_t *ret_id, struct tns_error *err)
+int tns__initiator_create(struct tns_session *s, const char *const *iqns,
+                          const char *comment, int64_t *ret_id, struct tns_error *err)
 {
     json_t *list = NULL;
     int rc = tns__name_text(comment ? comment : "", 1024, "comment", err);
@@ -110,8 +111,9 @@ int tns__initiator_update(struct tns_session *s, int64_t id, const char *const *
     if (rc)
         return rc;
     rc = tns__nas_call(s, "iscsi.initiator.update",
-                       json_pack("[I, {s: o}]", (json_int_t)id, "initiators", list), 0, NULL,
-                       err);
-    return rc ? tns__error_prefix(err, "changing the group %lld of initiators", (long long)id)
+                       json_pack("[I, {s: o}]", (json_int_t)id, "initiators", list), 0,
+                       NULL, err);
+    return rc ? tns__error_prefix(err, "changing the group %lld of initiators",
+                                  (long long)id)
               : 0;
 }

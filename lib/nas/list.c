@@ -30,7 +30,8 @@ void tns__list_free(void *list, const struct tns_list_kind *kind)
 
 /* Reads the rows one by one; the JSON of a row is gone before the next one is copied. */
 static int rows_decode(json_t *rows, const struct tns_list_kind *kind,
-                       const struct tns_item *it, struct any_list *list, struct tns_error *err)
+                       const struct tns_item *it, struct any_list *list,
+                       struct tns_error *err)
 {
     size_t total = json_array_size(rows);
 
@@ -51,8 +52,8 @@ static int rows_decode(json_t *rows, const struct tns_list_kind *kind,
     return 0;
 }
 
-int tns__list_decode(json_t *rows, const struct tns_list_kind *kind, const struct tns_item *it,
-                     void **ret_list, struct tns_error *err)
+int tns__list_decode(json_t *rows, const struct tns_list_kind *kind,
+                     const struct tns_item *it, void **ret_list, struct tns_error *err)
 {
     struct any_list any = { 0 };
     void *list;

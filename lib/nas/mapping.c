@@ -90,13 +90,14 @@ int tns__mapping_create(struct tns_session *s, int64_t target_id, int64_t extent
                         int64_t lun, int64_t *ret_id, struct tns_error *err)
 {
     int rc = tns__nas_create(s, "iscsi.targetextent.create",
-                             json_pack("[{s: I, s: I, s: I}]", "target", (json_int_t)target_id,
-                                       "extent", (json_int_t)extent_id, "lunid",
-                                       (json_int_t)lun),
+                             json_pack("[{s: I, s: I, s: I}]", "target",
+                                       (json_int_t)target_id, "extent",
+                                       (json_int_t)extent_id, "lunid", (json_int_t)lun),
                              0, ret_id, err);
 
     return rc ? tns__error_prefix(err, "mapping extent %lld as LUN %lld of target %lld",
-                                  (long long)extent_id, (long long)lun, (long long)target_id)
+                                  (long long)extent_id, (long long)lun,
+                                  (long long)target_id)
               : 0;
 }
 

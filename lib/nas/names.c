@@ -61,8 +61,9 @@ int tns__name_full(const char *dataset, const char *name, char **ret, struct tns
     if (rc)
         return rc;
     if (strlen(dataset) + 1 + strlen(name) > DATASET_MAX)
-        return tns__error_set(err, TNS_E_USAGE, "the name %.80s@%.80s is longer than %d bytes",
-                              dataset, name, DATASET_MAX);
+        return tns__error_set(err, TNS_E_USAGE,
+                              "the name %.80s@%.80s is longer than %d bytes", dataset, name,
+                              DATASET_MAX);
     full = tns__asprintf("%s@%s", dataset, name);
     if (!full)
         return tns__error_nomem(err);
@@ -73,13 +74,13 @@ int tns__name_full(const char *dataset, const char *name, char **ret, struct tns
 int tns__name_text(const char *text, size_t max, const char *what, struct tns_error *err)
 {
     if (!text || strlen(text) > max)
-        return tns__error_set(err, TNS_E_USAGE, "the %s is missing or longer than %zu bytes",
-                              what, max);
+        return tns__error_set(err, TNS_E_USAGE,
+                              "the %s is missing or longer than %zu bytes", what, max);
     for (const char *p = text; *p; p++) {
         if ((unsigned char)*p < ' ' || *p == '"' || *p == 0x7f)
             return tns__error_set(err, TNS_E_USAGE,
-                                  "the %s '%.80s' has a character that is not allowed", what,
-                                  text);
+                                  "the %s '%.80s' has a character that is not allowed",
+                                  what, text);
     }
     return 0;
 }

@@ -61,7 +61,8 @@ struct tns_pool_list {
     size_t n;
 };
 void tns__pool_list_free(struct tns_pool_list *l);
-int tns__pool_list(struct tns_session *s, struct tns_pool_list **ret, struct tns_error *err);
+int tns__pool_list(struct tns_session *s, struct tns_pool_list **ret,
+                   struct tns_error *err);
 
 int tns__system_ready(struct tns_session *s, bool *ret, struct tns_error *err);
 /* Seconds since 1970 on the NAS, for `tnctl ping`. */
@@ -72,9 +73,9 @@ int tns__system_identity(struct tns_session *s, char **ret, struct tns_error *er
 
 /* Which of the roles the client needs the key has; older releases answer "all" or "unknown". */
 struct tns_roles {
-    bool known;      /* false: this release cannot tell  */
+    bool known; /* false: this release cannot tell  */
     bool full_admin;
-    json_t *names;   /* array of role names when known   */
+    json_t *names; /* array of role names when known   */
 };
 int tns__roles_get(struct tns_session *s, struct tns_roles *ret, struct tns_error *err);
 void tns__roles_clear(struct tns_roles *r);
@@ -122,7 +123,7 @@ struct tns_dataset_filter {
     const char *parent;     /* direct children of this one, filtered here again        */
     const char *origin_of;  /* clones of this snapshot or of any snapshot of this zvol */
     bool with_tags;
-    bool minimal;           /* used, available, quota, locked: what `status` needs     */
+    bool minimal; /* used, available, quota, locked: what `status` needs     */
 };
 int tns__dataset_list_put(struct tns_batch *b, const struct tns_dataset_filter *f,
                           struct tns_dataset_list **ret);
@@ -213,8 +214,8 @@ int tns__snapshot_clone(struct tns_session *s, const char *dataset, const char *
                         const char *new_id, const json_t *tags, struct tns_error *err);
 int tns__snapshot_rename(struct tns_session *s, const char *dataset, const char *name,
                          const char *new_name, struct tns_error *err);
-int tns__snapshot_hold(struct tns_session *s, const char *dataset, const char *name, bool hold,
-                       struct tns_error *err);
+int tns__snapshot_hold(struct tns_session *s, const char *dataset, const char *name,
+                       bool hold, struct tns_error *err);
 
 /* ---- iSCSI ---- */
 
@@ -230,9 +231,9 @@ int tns__iscsi_global_get_put(struct tns_batch *b, struct tns_iscsi_global **ret
 struct tns_extent {
     int64_t id;
     char *name;
-    char *disk;   /* "zvol/tank/vm/vm-100-disk-0", NULL for file extents */
+    char *disk; /* "zvol/tank/vm/vm-100-disk-0", NULL for file extents */
     char *serial;
-    char *naa;    /* 32 lower-case hex digits, without 0x */
+    char *naa; /* 32 lower-case hex digits, without 0x */
     char *comment;
     uint32_t blocksize;
     bool enabled;
@@ -248,7 +249,7 @@ struct tns_extent_filter {
     const char *disk;        /* exactly this one                     */
     const char *disk_prefix; /* "zvol/tank/vm/": starts with         */
     const char *name;
-    int64_t id;              /* > 0: exactly this one                */
+    int64_t id; /* > 0: exactly this one                */
 };
 /* f NULL: all. Filters are applied here again: a server that ignores them harms nothing. */
 int tns__extent_list_put(struct tns_batch *b, const struct tns_extent_filter *f,
@@ -257,17 +258,17 @@ int tns__extent_list_put(struct tns_batch *b, const struct tns_extent_filter *f,
 char *tns__extent_disk(const char *zvol);
 struct tns_extent_spec {
     const char *name;
-    const char *zvol;    /* "tank/vm/vm-100-disk-0" */
-    const char *serial;  /* NULL: the NAS chooses   */
+    const char *zvol;   /* "tank/vm/vm-100-disk-0" */
+    const char *serial; /* NULL: the NAS chooses   */
     const char *comment;
-    uint32_t blocksize;  /* 0: 512 */
+    uint32_t blocksize; /* 0: 512 */
     bool ro;
 };
 int tns__extent_create(struct tns_session *s, const struct tns_extent_spec *spec,
                        int64_t *ret_id, struct tns_error *err);
 /* Points it at another zvol path after a rename; NAA and serial stay. */
-int tns__extent_set_zvol(struct tns_session *s, int64_t id, const char *zvol, const char *name,
-                         struct tns_error *err);
+int tns__extent_set_zvol(struct tns_session *s, int64_t id, const char *zvol,
+                         const char *name, struct tns_error *err);
 int tns__extent_set_enabled(struct tns_session *s, int64_t id, bool enabled,
                             struct tns_error *err);
 /* Never removes the zvol or file. Forced: the server's in-use check counts other LUNs of the
@@ -346,8 +347,8 @@ struct tns_initiator_list {
 };
 void tns__initiator_list_free(struct tns_initiator_list *l);
 int tns__initiator_list_put(struct tns_batch *b, struct tns_initiator_list **ret);
-int tns__initiator_create(struct tns_session *s, const char *const *iqns, const char *comment,
-                          int64_t *ret_id, struct tns_error *err);
+int tns__initiator_create(struct tns_session *s, const char *const *iqns,
+                          const char *comment, int64_t *ret_id, struct tns_error *err);
 int tns__initiator_update(struct tns_session *s, int64_t id, const char *const *iqns,
                           struct tns_error *err);
 

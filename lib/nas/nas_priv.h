@@ -27,8 +27,8 @@ int tns__nas_call(struct tns_session *s, const char *method, json_t *params, uns
 
 /* The same for a call that answers an object with an integer `id`. A reply that is not understood
  * leaves the outcome unknown. */
-int tns__nas_create(struct tns_session *s, const char *method, json_t *params, unsigned flags,
-                    int64_t *ret_id, struct tns_error *err);
+int tns__nas_create(struct tns_session *s, const char *method, json_t *params,
+                    unsigned flags, int64_t *ret_id, struct tns_error *err);
 
 /* Makes a code like server or busy precise by the texts that releases use (refine.c). */
 void tns__nas_refine(struct tns_error *err);
@@ -75,7 +75,8 @@ struct tns_item {
 };
 
 /* The new item, borrowed until the next put; NULL when memory is out, which the batch remembers. */
-struct tns_item *tns__batch_add(struct tns_batch *b, const struct tns_verb *verb, void *ret);
+struct tns_item *tns__batch_add(struct tns_batch *b, const struct tns_verb *verb,
+                                void *ret);
 /* Copies a text into the item, which may be NULL; lack of memory is remembered. */
 void tns__batch_text(struct tns_batch *b, struct tns_item *it, int slot, const char *text);
 /* Makes run fail with this error, which is taken over unless there is one already. */
@@ -92,15 +93,16 @@ int tns__batch_run_one(struct tns_batch *b, struct tns_error *err, const char *f
 int tns__item_call(struct tns_item *it, const char *method, json_t *params, unsigned flags,
                    struct tns_error *err);
 /* For encode: a query with one filter (taken; NULL: none) and options (taken; NULL: none). */
-int tns__item_query(struct tns_item *it, const char *method, json_t *filter, json_t *options,
-                    struct tns_error *err);
+int tns__item_query(struct tns_item *it, const char *method, json_t *filter,
+                    json_t *options, struct tns_error *err);
 
 /* ---- names that go out: anchored grammars, usage errors ---- */
 
 int tns__name_dataset(const char *id, struct tns_error *err);
 int tns__name_snapshot(const char *name, struct tns_error *err);
 /* "dataset@name" in memory of its own. */
-int tns__name_full(const char *dataset, const char *name, char **ret, struct tns_error *err);
+int tns__name_full(const char *dataset, const char *name, char **ret,
+                   struct tns_error *err);
 /* Printable, at most max bytes, no control characters, no double quotes. what: "extent name". */
 int tns__name_text(const char *text, size_t max, const char *what, struct tns_error *err);
 

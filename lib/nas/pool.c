@@ -71,7 +71,8 @@ void tns__pool_list_free(struct tns_pool_list *l)
     tns__list_free(l, &kind);
 }
 
-static int pool_encode(struct tns_item *it, const struct tns_caps *caps, struct tns_error *err)
+static int pool_encode(struct tns_item *it, const struct tns_caps *caps,
+                       struct tns_error *err)
 {
     json_t *filter = NULL;
 

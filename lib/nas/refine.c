@@ -2,8 +2,8 @@
 /* What the texts of the NAS mean where neither its numbers nor the table of lib/rpc say. */
 #include "nas/nas_priv.h"
 
-#include <strings.h>
 #include <string.h>
+#include <strings.h>
 
 /* Beside the table of lib/rpc, which knows no methods: what is left vague there and has one meaning
  * in the calls of this layer. */

@@ -87,5 +87,6 @@ static bool has_broader(const json_t *names, const char *role)
 
 bool tns__roles_lack(const struct tns_roles *r, const char *role)
 {
-    return r->known && !r->full_admin && !has(r->names, role) && !has_broader(r->names, role);
+    return r->known && !r->full_admin && !has(r->names, role) &&
+           !has_broader(r->names, role);
 }

@@ -53,7 +53,8 @@ static int control(struct tns_session *s, const char *verb, const char *name,
         return rc;
     for (size_t i = 0; verb[i] && i + 1 < sizeof(upper); i++)
         upper[i] = (char)toupper((unsigned char)verb[i]);
-    tns__fmt(method, sizeof(method), "service.%s", caps->service_control ? "control" : verb);
+    tns__fmt(method, sizeof(method), "service.%s",
+             caps->service_control ? "control" : verb);
     rc = tns__nas_call(s, method,
                        caps->service_control
                            ? json_pack("[s, s, {s: b}]", upper, name, "silent", 0)
@@ -70,8 +71,8 @@ int tns__service_start(struct tns_session *s, const char *name, bool enable,
     int rc = 0;
 
     if (enable)
-        rc = tns__nas_call(s, "service.update",
-                           json_pack("[s, {s: b}]", name, "enable", 1), 0, NULL, err);
+        rc = tns__nas_call(s, "service.update", json_pack("[s, {s: b}]", name, "enable", 1),
+                           0, NULL, err);
     return rc ? tns__error_prefix(err, "enabling service %s", name)
               : control(s, "start", name, err);
 }

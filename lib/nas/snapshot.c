@@ -8,7 +8,8 @@
 #include "nas/decode.h"
 
 static const struct tns_field fields[] = {
-    TNS_FIELD(TNS_FIELD_STR, TNS_MUST, tns_snapshot, id, "name"), /* the full one, everywhere */
+    TNS_FIELD(TNS_FIELD_STR, TNS_MUST, tns_snapshot, id,
+              "name"), /* the full one, everywhere */
     TNS_FIELD(TNS_FIELD_STR, TNS_MUST, tns_snapshot, dataset, "dataset"),
     TNS_FIELD(TNS_FIELD_STR, TNS_MUST, tns_snapshot, name, "snapshot_name"),
 };
@@ -103,7 +104,8 @@ static int snapshot_row(const json_t *obj, void *row, const struct tns_item *it,
         tags = json_object_get(obj, "user_properties");
     rc = decode_txg(obj, sn, err);
     if (rc == 0)
-        rc = tns__fields_decode(properties, props, TNS_ARRAY_LEN(props), sn, it->method, err);
+        rc = tns__fields_decode(properties, props, TNS_ARRAY_LEN(props), sn, it->method,
+                                err);
     if (rc == 0)
         rc = decode_clones(properties, sn, err);
     if (rc == 0 && json_is_object(tags))
@@ -140,8 +142,9 @@ static int encode_resource(struct tns_item *it, const char *method, struct tns_e
 {
     return tns__item_call(it, method,
                           json_pack("[{s: [s], s: [s, s, s, s], s: b, s: b}]", "paths",
-                                    it->text[0], "properties", "creation", "used", "referenced",
-                                    "volsize", "get_user_properties", 1, "get_holds", 1),
+                                    it->text[0], "properties", "creation", "used",
+                                    "referenced", "volsize", "get_user_properties", 1,
+                                    "get_holds", 1),
                           TNS_CALL_READ, err);
 }
 
@@ -156,8 +159,8 @@ static int snapshot_encode(struct tns_item *it, const struct tns_caps *caps,
     return tns__item_call(it, method,
                           json_pack("[[[s, s, s]], {s: {s: b, s: [s, s, s, s, s, s]}}]",
                                     "dataset", "=", it->text[0], "extra", "holds", 1,
-                                    "properties", "creation", "used", "referenced", "volsize",
-                                    "clones", "userrefs"),
+                                    "properties", "creation", "used", "referenced",
+                                    "volsize", "clones", "userrefs"),
                           TNS_CALL_READ, err);
 }
 
@@ -183,7 +186,8 @@ static int snapshot_decode(struct tns_item *it, json_t *result, struct tns_error
 
 /* zfs.resource reports a dataset that is not there, the others have no snapshots of it: the same to
  * our callers, who ask for the dataset beside. */
-static bool snapshot_forgive(struct tns_item *it, const struct tns_error *why, json_t **instead)
+static bool snapshot_forgive(struct tns_item *it, const struct tns_error *why,
+                             json_t **instead)
 {
     (void)it;
     if (why->code != TNS_E_NOTFOUND)
@@ -192,7 +196,8 @@ static bool snapshot_forgive(struct tns_item *it, const struct tns_error *why, j
     return *instead != NULL;
 }
 
-static const struct tns_verb list_verb = { snapshot_encode, snapshot_decode, snapshot_forgive };
+static const struct tns_verb list_verb = { snapshot_encode, snapshot_decode,
+                                           snapshot_forgive };
 
 int tns__snapshot_list_put(struct tns_batch *b, const char *dataset,
                            struct tns_snapshot_list **ret)
@@ -212,5 +217,6 @@ int tns__snapshot_list(struct tns_session *s, const char *dataset,
     _tns_batch_ struct tns_batch *b = tns__batch_new(s);
 
     tns__snapshot_list_put(b, dataset, ret);
-    return tns__batch_run_one(b, err, "listing the snapshots of %s", dataset ? dataset : "");
+    return tns__batch_run_one(b, err, "listing the snapshots of %s",
+                              dataset ? dataset : "");
 }

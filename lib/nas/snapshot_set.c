@@ -77,8 +77,8 @@ static int delete_encode(struct tns_item *it, const struct tns_caps *caps,
                                         "recursive", 0, "defer", 0),
                               0, err);
     return tns__item_call(it, method,
-                          json_pack("[s, {s: b, s: b}]", it->text[0], "defer", 0, "recursive",
-                                    0),
+                          json_pack("[s, {s: b, s: b}]", it->text[0], "defer", 0,
+                                    "recursive", 0),
                           0, err);
 }
 
@@ -178,7 +178,8 @@ bool tns__clone_takes_tags(const struct tns_caps *caps)
     return caps->snap_ns != TNS_SNAP_RESOURCE;
 }
 
-static json_t *clone_arguments(const struct target *t, const char *new_id, const json_t *tags)
+static json_t *clone_arguments(const struct target *t, const char *new_id,
+                               const json_t *tags)
 {
     json_t *own;
 
@@ -217,9 +218,9 @@ int tns__snapshot_rename(struct tns_session *s, const char *dataset, const char 
     if (rc)
         return rc;
     if (t.caps->snap_ns == TNS_SNAP_ZFS)
-        return tns__error_set(err, TNS_E_UNSUPPORTED,
-                              "snapshot %s cannot be renamed: that needs TrueNAS 25.10 or later",
-                              t.full);
+        return tns__error_set(
+            err, TNS_E_UNSUPPORTED,
+            "snapshot %s cannot be renamed: that needs TrueNAS 25.10 or later", t.full);
     /* pool.snapshot.rename is still there in 26, and always fails. */
     return change(s, &t, "rename",
                   is_resource(&t) ? json_pack("[{s: s, s: s}]", "current_name", t.full,
@@ -229,8 +230,8 @@ int tns__snapshot_rename(struct tns_session *s, const char *dataset, const char 
                   err);
 }
 
-int tns__snapshot_hold(struct tns_session *s, const char *dataset, const char *name, bool hold,
-                       struct tns_error *err)
+int tns__snapshot_hold(struct tns_session *s, const char *dataset, const char *name,
+                       bool hold, struct tns_error *err)
 {
     _target_ struct target t = { 0 };
     int rc = target_open(s, dataset, name, &t, err);
@@ -238,8 +239,8 @@ int tns__snapshot_hold(struct tns_session *s, const char *dataset, const char *n
     if (rc)
         return rc;
     return change(s, &t, hold ? "hold" : "release",
-                  is_resource(&t) ? json_pack("[{s: s, s: s}]", "path", t.full, "tag",
-                                              "truenas")
-                                  : json_pack("[s, {s: b}]", t.full, "recursive", 0),
+                  is_resource(&t)
+                      ? json_pack("[{s: s, s: s}]", "path", t.full, "tag", "truenas")
+                      : json_pack("[s, {s: b}]", t.full, "recursive", 0),
                   err);
 }

@@ -18,7 +18,8 @@ int tns__system_ready(struct tns_session *s, bool *ret, struct tns_error *err)
     if (rc)
         return rc;
     if (!json_is_boolean(result))
-        return tns__error_set(err, TNS_E_PROTOCOL, "the reply to system.ready is no boolean");
+        return tns__error_set(err, TNS_E_PROTOCOL,
+                              "the reply to system.ready is no boolean");
     *ret = json_is_true(result);
     return 0;
 }
@@ -33,7 +34,8 @@ int tns__system_time(struct tns_session *s, int64_t *ret_s, struct tns_error *er
         return rc;
     ms = json_object_get(json_object_get(result, "datetime"), "$date");
     if (!json_is_integer(ms))
-        return tns__error_set(err, TNS_E_PROTOCOL, "the reply to system.info has no datetime");
+        return tns__error_set(err, TNS_E_PROTOCOL,
+                              "the reply to system.info has no datetime");
     *ret_s = json_integer_value(ms) / 1000;
     return 0;
 }

@@ -21,10 +21,11 @@ static const struct tns_field group_fields[] = {
 static int group_row(const json_t *obj, struct tns_target_group *g, struct tns_error *err)
 {
     const char *method = json_string_value(json_object_get(obj, "authmethod"));
-    int rc = tns__fields_decode(obj, group_fields, TNS_ARRAY_LEN(group_fields), g, QUERY, err);
+    int rc =
+        tns__fields_decode(obj, group_fields, TNS_ARRAY_LEN(group_fields), g, QUERY, err);
 
-    if (rc == 0 && !tns__fmt(g->authmethod, sizeof(g->authmethod), "%s",
-                             method ? method : "NONE"))
+    if (rc == 0 &&
+        !tns__fmt(g->authmethod, sizeof(g->authmethod), "%s", method ? method : "NONE"))
         rc = tns__error_set(err, TNS_E_PROTOCOL, "%s: authmethod is too long", QUERY);
     return rc;
 }
@@ -112,11 +113,11 @@ static json_t *groups_json(const struct tns_target_group *groups, size_t n)
 
     for (size_t i = 0; i < n; i++) {
         const struct tns_target_group *g = &groups[i];
-        json_t *entry = json_pack("{s: I, s: o, s: s, s: o}", "portal",
-                                  (json_int_t)g->portal_id, "initiator",
-                                  id_or_null(g->initiator_id), "authmethod",
-                                  g->authmethod[0] ? g->authmethod : "NONE", "auth",
-                                  id_or_null(g->auth_tag));
+        json_t *entry =
+            json_pack("{s: I, s: o, s: s, s: o}", "portal", (json_int_t)g->portal_id,
+                      "initiator", id_or_null(g->initiator_id), "authmethod",
+                      g->authmethod[0] ? g->authmethod : "NONE", "auth",
+                      id_or_null(g->auth_tag));
 
         if (json_array_append_new(list, entry)) {
             json_decref(list);

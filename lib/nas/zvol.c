@@ -49,24 +49,27 @@ static int set_blocksize(json_t *obj, uint64_t bytes, struct tns_error *err)
     if (bytes == 0)
         return 0;
     if (bytes < 512 || bytes > 128 * 1024 || (bytes & (bytes - 1)))
-        return tns__error_set(err, TNS_E_USAGE,
-                              "a block size of %llu bytes is not possible: a power of two from "
-                              "512 to 128K is needed",
-                              (unsigned long long)bytes);
+        return tns__error_set(
+            err, TNS_E_USAGE,
+            "a block size of %llu bytes is not possible: a power of two from "
+            "512 to 128K is needed",
+            (unsigned long long)bytes);
     tns__fmt(text, sizeof(text), bytes < 1024 ? "%llu" : "%lluK",
              (unsigned long long)(bytes < 1024 ? bytes : bytes / 1024));
     return set_string(obj, "volblocksize", text, false, err);
 }
 
-static int zvol_arguments(const struct tns_zvol_spec *spec, json_t **ret, struct tns_error *err)
+static int zvol_arguments(const struct tns_zvol_spec *spec, json_t **ret,
+                          struct tns_error *err)
 {
     /* force_size: the server's 80 % rule counts the full size of sparse zvols as well, which
      * would forbid thin provisioning. */
-    _tns_json_ json_t *obj = json_pack("{s: s, s: s, s: I, s: b, s: b}", "name", spec->id,
-                                       "type", "VOLUME", "volsize",
-                                       (json_int_t)spec->volsize_bytes, "sparse", spec->sparse,
-                                       "force_size", spec->sparse);
-    int rc = obj ? set_blocksize(obj, spec->volblocksize_bytes, err) : tns__error_nomem(err);
+    _tns_json_ json_t *obj =
+        json_pack("{s: s, s: s, s: I, s: b, s: b}", "name", spec->id, "type", "VOLUME",
+                  "volsize", (json_int_t)spec->volsize_bytes, "sparse", spec->sparse,
+                  "force_size", spec->sparse);
+    int rc =
+        obj ? set_blocksize(obj, spec->volblocksize_bytes, err) : tns__error_nomem(err);
 
     if (rc == 0)
         rc = set_string(obj, "compression", spec->compression, true, err);
@@ -129,8 +132,8 @@ static int settle_tags(struct tns_session *s, const struct tns_zvol_spec *spec,
                        const json_t *made, struct tns_error *err)
 {
     struct tns_error why = TNS_ERROR_INIT;
-    int rc = tns__tags_compare(json_object_get(made, "user_properties"), spec->tags, spec->id,
-                               &why);
+    int rc = tns__tags_compare(json_object_get(made, "user_properties"), spec->tags,
+                               spec->id, &why);
 
     if (rc == -TNS_E_NOMEM) {
         why.flags |= TNS_F_OUTCOME_UNKNOWN;
@@ -230,11 +233,11 @@ int tns__zvol_resize(struct tns_session *s, const char *id, uint64_t volsize_byt
     if (rc)
         return rc;
     if (volsize_bytes == 0 || volsize_bytes > INT64_MAX)
-        return tns__error_set(err, TNS_E_USAGE, "%s: a size of %llu bytes is not possible", id,
-                              (unsigned long long)volsize_bytes);
+        return tns__error_set(err, TNS_E_USAGE, "%s: a size of %llu bytes is not possible",
+                              id, (unsigned long long)volsize_bytes);
     rc = tns__nas_call(s, "pool.dataset.update",
-                       json_pack("[s, {s: I, s: b}]", id, "volsize", (json_int_t)volsize_bytes,
-                                 "force_size", sparse),
+                       json_pack("[s, {s: I, s: b}]", id, "volsize",
+                                 (json_int_t)volsize_bytes, "force_size", sparse),
                        0, NULL, err);
     return rc ? tns__error_prefix(err, "resizing %s", id) : 0;
 }
@@ -275,7 +278,8 @@ int tns__recommended_blocksize(struct tns_session *s, const char *pool, uint64_t
         return tns__error_copy(err, &why);
     }
     if (!parse_blocksize(json_string_value(result), &bytes))
-        return tns__error_set(err, TNS_E_PROTOCOL, "the reply to %s is no block size", method);
+        return tns__error_set(err, TNS_E_PROTOCOL, "the reply to %s is no block size",
+                              method);
     *ret_bytes = bytes;
     return 0;
 }

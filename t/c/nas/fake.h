@@ -18,10 +18,12 @@
 
 struct fake {
     struct tns_caps caps;
-    json_t *replies[FAKE_MAX]; /* in order; an object {"error": [code, errno, text]} fails */
+    json_t
+        *replies[FAKE_MAX]; /* in order; an object {"error": [code, errno, text]} fails */
     size_t n_replies, next;
     json_t *sent;   /* [[method, params, flags], ...] */
     size_t longest; /* bytes of the largest parameters */
+    bool hand_over; /* give the scripted reply itself, once */
 };
 
 static struct fake fake;
@@ -83,6 +85,10 @@ static void fake_answer(struct tns_call *call)
                                json_string_value(json_array_get(error, 2)), NULL);
         return;
     }
+    if (fake.hand_over && script) {
+        call->result = TNS_STEAL(fake.replies[fake.next - 1]);
+        return;
+    }
     /* Decoders may empty what they read: the script stays whole. */
     call->result = script ? json_deep_copy(script) : json_null();
     if (!call->result)
@@ -106,8 +112,9 @@ int tns__session_calls(struct tns_session *s, struct tns_call *calls, size_t n,
         size_t len = json_dumpb(calls[i].params, NULL, 0, JSON_COMPACT);
         json_t *copy = json_deep_copy(calls[i].params);
 
-        if (!copy || json_array_append_new(fake.sent, json_pack("[s, o, i]", calls[i].method,
-                                                                copy, (int)calls[i].flags)))
+        if (!copy ||
+            json_array_append_new(fake.sent, json_pack("[s, o, i]", calls[i].method, copy,
+                                                       (int)calls[i].flags)))
             return tns__error_nomem(err);
         fake.longest = len > fake.longest ? len : fake.longest;
         fake_answer(&calls[i]);

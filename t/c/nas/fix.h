@@ -17,10 +17,14 @@
 
 struct fix {
     struct tns_session *s;
-    char tag[32];  /* "4711-1": nobody else's, for names of whatever kind                   */
-    char root[64]; /* "tank/t<tag>", a filesystem; the world is shared by all tests of a sim */
-    char vol[96];  /* "<root>/vm-1-disk-0": a zvol once fix_volume() was called             */
-    int64_t extent_id, target_id, mapping_id; /* once fix_export() was called               */
+    char
+        tag[32]; /* "4711-1": nobody else's, for names of whatever kind                   */
+    char root
+        [64]; /* "tank/t<tag>", a filesystem; the world is shared by all tests of a sim */
+    char
+        vol[96]; /* "<root>/vm-1-disk-0": a zvol once fix_volume() was called             */
+    int64_t extent_id, target_id,
+        mapping_id; /* once fix_export() was called               */
     struct tns_error err;
 };
 
@@ -105,7 +109,8 @@ static inline void fix_export(struct fix *f)
     snprintf(name, sizeof(name), "t%s", f->tag);
     tst_ok(tns__extent_create(f->s, &spec, &f->extent_id, &f->err), &f->err);
     tst_ok(tns__target_create(f->s, name, NULL, NULL, 0, &f->target_id, &f->err), &f->err);
-    tst_ok(tns__mapping_create(f->s, f->target_id, f->extent_id, 0, &f->mapping_id, &f->err),
+    tst_ok(tns__mapping_create(f->s, f->target_id, f->extent_id, 0, &f->mapping_id,
+                               &f->err),
            &f->err);
 }
 

@@ -25,19 +25,19 @@ struct op {
 
 /* ---- lists ---- */
 
-#define OP_LIST(name_, type_, put_, free_)                                                     \
-    static int name_(struct fix *f, struct tns_error *err)                                     \
-    {                                                                                          \
-        _tns_batch_ struct tns_batch *b = tns__batch_new(f->s);                                \
-        struct type_ *list = NULL;                                                             \
-        int rc;                                                                                \
-                                                                                               \
-        put_;                                                                                  \
-        rc = tns__batch_run(b, err);                                                           \
-        ck_assert_msg((rc == 0) == (list != NULL), "%s: %d but %p", #name_, rc,                \
-                      (void *)list);                                                           \
-        free_(list);                                                                           \
-        return rc;                                                                             \
+#define OP_LIST(name_, type_, put_, free_)                                                 \
+    static int name_(struct fix *f, struct tns_error *err)                                 \
+    {                                                                                      \
+        _tns_batch_ struct tns_batch *b = tns__batch_new(f->s);                            \
+        struct type_ *list = NULL;                                                         \
+        int rc;                                                                            \
+                                                                                           \
+        put_;                                                                              \
+        rc = tns__batch_run(b, err);                                                       \
+        ck_assert_msg((rc == 0) == (list != NULL), "%s: %d but %p", #name_, rc,            \
+                      (void *)list);                                                       \
+        free_(list);                                                                       \
+        return rc;                                                                         \
     }
 
 OP_LIST(op_extents, tns_extent_list, tns__extent_list_put(b, NULL, &list),
@@ -163,7 +163,8 @@ static int op_create(struct fix *f, struct tns_error *err)
 static int op_create_put(struct fix *f, struct tns_error *err)
 {
     _tns_batch_ struct tns_batch *b = tns__batch_new(f->s);
-    const struct tns_zvol_spec spec = { .id = fix_name(f, "made"), .volsize_bytes = 16 * MIB };
+    const struct tns_zvol_spec spec = { .id = fix_name(f, "made"),
+                                        .volsize_bytes = 16 * MIB };
 
     tns__zvol_create_put(b, &spec);
     return tns__batch_run(b, err);
@@ -174,7 +175,8 @@ static int op_filesystem(struct fix *f, struct tns_error *err)
 }
 static int op_set_tags(struct fix *f, struct tns_error *err)
 {
-    _tns_json_ json_t *tags = json_pack("{s: s, s: n}", "org.tnstor:a", "1", "org.tnstor:b");
+    _tns_json_ json_t *tags =
+        json_pack("{s: s, s: n}", "org.tnstor:a", "1", "org.tnstor:b");
 
     return tags ? tns__dataset_set_tags(f->s, fix_name(f, "spare"), tags, err)
                 : tns__error_nomem(err);
@@ -246,8 +248,9 @@ static int op_bulk(struct fix *f, struct tns_error *err)
 
     if (rc || !rows)
         return rc ? rc : tns__error_nomem(err);
-    return tns__bulk(f->s, caps->snap_ns == TNS_SNAP_ZFS ? "zfs.snapshot.delete"
-                                                        : "pool.snapshot.delete",
+    return tns__bulk(f->s,
+                     caps->snap_ns == TNS_SNAP_ZFS ? "zfs.snapshot.delete"
+                                                   : "pool.snapshot.delete",
                      rows, 0, each, err);
 }
 
@@ -368,8 +371,8 @@ static const struct op ops[] = {
     { "extent_zvol", op_extent_zvol, NEEDS_VOLUME | NEEDS_EXPORT | NEEDS_SPARE, false, 0 },
     { "extent_enable", op_extent_enable, NEEDS_VOLUME | NEEDS_EXPORT, false, 0 },
     { "extent_delete", op_extent_delete, NEEDS_VOLUME | NEEDS_EXPORT, false, 0 },
-    { "mapping", op_mapping, NEEDS_VOLUME | NEEDS_EXPORT | NEEDS_SPARE | NEEDS_EXTENT, false,
-      0 },
+    { "mapping", op_mapping, NEEDS_VOLUME | NEEDS_EXPORT | NEEDS_SPARE | NEEDS_EXTENT,
+      false, 0 },
     { "mapping_delete", op_mapping_delete, NEEDS_VOLUME | NEEDS_EXPORT, false, 0 },
     { "target", op_target, 0, false, 0 },
     { "target_delete", op_target_delete, NEEDS_VOLUME | NEEDS_EXPORT, false, 0 },

@@ -49,15 +49,16 @@ static void adopt(json_t *reply, const char *id)
     if (json_object_get(row, "volsize")) {
         json_object_set_new(row, "id", json_string(id));
         json_object_set_new(row, "user_properties",
-                            json_pack("{s: {s: s}, s: {s: s}}", "org.tnstor:self", "rawvalue",
-                                      id, "org.tnstor:a", "rawvalue", "1"));
+                            json_pack("{s: {s: s}, s: {s: s}}", "org.tnstor:self",
+                                      "rawvalue", id, "org.tnstor:a", "rawvalue", "1"));
     }
 }
 
 /* Learns the replies that an operation needs, in order, by running it until it is content. */
 static void script(const struct op *op, struct tns_error *err)
 {
-    const char *const ids[] = { "tank/vm/vm-101-disk-0", "tank/vm", "tank/vm/made", "tank/vm/fs" };
+    const char *const ids[] = { "tank/vm/vm-101-disk-0", "tank/vm", "tank/vm/made",
+                                "tank/vm/fs" };
     int rc = -1;
 
     for (size_t which = 0; which < TNS_ARRAY_LEN(ids) && rc; which++) {

@@ -89,8 +89,8 @@ END_TEST
 START_TEST(a_zvol_is_created_with_its_tags_and_read_back)
 {
     _fix_ struct fix f;
-    _tns_json_ json_t *tags = json_pack("{s: s, s: s}", "org.tnstor:owner", "me",
-                                        "org.tnstor:state", "creating");
+    _tns_json_ json_t *tags =
+        json_pack("{s: s, s: s}", "org.tnstor:owner", "me", "org.tnstor:state", "creating");
     struct tns_dataset *d = NULL;
     struct tns_zvol_spec spec = { .volsize_bytes = 24 * MIB,
                                   .volblocksize_bytes = 8192,
@@ -140,9 +140,10 @@ END_TEST
 START_TEST(tags_are_set_changed_and_removed)
 {
     _fix_ struct fix f;
-    _tns_json_ json_t *first = json_pack("{s: s, s: s}", "org.tnstor:a", "1", "org.tnstor:b",
-                                         "2");
-    _tns_json_ json_t *second = json_pack("{s: s, s: n}", "org.tnstor:a", "3", "org.tnstor:b");
+    _tns_json_ json_t *first =
+        json_pack("{s: s, s: s}", "org.tnstor:a", "1", "org.tnstor:b", "2");
+    _tns_json_ json_t *second =
+        json_pack("{s: s, s: n}", "org.tnstor:a", "3", "org.tnstor:b");
     struct tns_dataset *d = NULL;
 
     fix_open(&f);
@@ -335,7 +336,8 @@ START_TEST(snapshots_are_taken_listed_and_deleted)
     OK(tns__snapshot_list(f.s, fix_name(&f, "none"), &l, &f.err));
     ck_assert_uint_eq(l->n, 0);
     tns__snapshot_list_free(l);
-    FAILS(tns__snapshot_create(f.s, fix_name(&f, "none"), "x", NULL, &f.err), TNS_E_NOTFOUND);
+    FAILS(tns__snapshot_create(f.s, fix_name(&f, "none"), "x", NULL, &f.err),
+          TNS_E_NOTFOUND);
 }
 END_TEST
 
@@ -461,7 +463,9 @@ START_TEST(an_extent_is_found_by_disk_prefix_name_and_id)
     _fix_ struct fix f;
     char disk[160], prefix[160];
     struct tns_extent e = { 0 };
-    struct tns_extent_spec spec = { .name = "x", .serial = "0123456789abcde", .comment = "op" };
+    struct tns_extent_spec spec = { .name = "x",
+                                    .serial = "0123456789abcde",
+                                    .comment = "op" };
 
     fix_open(&f);
     fix_volume(&f);
@@ -472,9 +476,11 @@ START_TEST(an_extent_is_found_by_disk_prefix_name_and_id)
     ck_assert_int_eq(e.id, f.extent_id);
     ck_assert(e.enabled && !e.ro && !e.locked);
     ck_assert_uint_eq(e.blocksize, 512);
-    ck_assert_uint_eq(extents(&f, &(struct tns_extent_filter){ .disk_prefix = prefix }, &e), 1);
+    ck_assert_uint_eq(extents(&f, &(struct tns_extent_filter){ .disk_prefix = prefix }, &e),
+                      1);
     ck_assert_uint_eq(extents(&f, &(struct tns_extent_filter){ .id = f.extent_id }, &e), 1);
-    ck_assert_uint_eq(extents(&f, &(struct tns_extent_filter){ .name = "no such" }, NULL), 0);
+    ck_assert_uint_eq(extents(&f, &(struct tns_extent_filter){ .name = "no such" }, NULL),
+                      0);
     ck_assert_uint_ge(extents(&f, NULL, NULL), 1);
     spec.zvol = fix_name(&f, "none");
     ck_assert_int_ne(tns__extent_create(f.s, &spec, NULL, &f.err), 0);
@@ -690,8 +696,9 @@ START_TEST(a_bulk_deletes_what_is_there_and_reports_what_is_not)
     snprintf(none, sizeof(none), "%s@none", f.vol);
     OK(tns__session_caps(f.s, &caps, &f.err));
     rows = json_pack("[[s], [s], [s]]", a, none, b);
-    FAILS(tns__bulk(f.s, caps->snap_ns == TNS_SNAP_ZFS ? "zfs.snapshot.delete"
-                                                      : "pool.snapshot.delete",
+    FAILS(tns__bulk(f.s,
+                    caps->snap_ns == TNS_SNAP_ZFS ? "zfs.snapshot.delete"
+                                                  : "pool.snapshot.delete",
                     rows, 0, each, &f.err),
           TNS_E_NOTFOUND);
     ck_assert_int_eq(each[0].code, 0);

@@ -24,10 +24,10 @@ static struct tns_auth_list *auths;
 static struct tns_iscsi_session_list *sessions;
 static struct tns_pool_list *pools;
 
-#define FREE(list, free_)                                                                      \
-    do {                                                                                       \
-        free_(list);                                                                           \
-        (list) = NULL;                                                                         \
+#define FREE(list, free_)                                                                  \
+    do {                                                                                   \
+        free_(list);                                                                       \
+        (list) = NULL;                                                                     \
     } while (0)
 
 static void free_lists(void)
@@ -44,16 +44,17 @@ static void free_lists(void)
     FREE(pools, tns__pool_list_free);
 }
 
-#define PUT_AND_RUN(put)                                                                       \
-    {                                                                                          \
-        _tns_batch_ struct tns_batch *b = tns__batch_new(fake_session());                      \
-        put;                                                                                   \
-        return tns__batch_run(b, err);                                                         \
+#define PUT_AND_RUN(put)                                                                   \
+    {                                                                                      \
+        _tns_batch_ struct tns_batch *b = tns__batch_new(fake_session());                  \
+        put;                                                                               \
+        return tns__batch_run(b, err);                                                     \
     }
 
 static int list_dataset(struct tns_error *err)
 {
-    const struct tns_dataset_filter f = { .id = "tank/vm/vm-101-disk-0", .with_tags = true };
+    const struct tns_dataset_filter f = { .id = "tank/vm/vm-101-disk-0",
+                                          .with_tags = true };
 
     return tns__dataset_list(fake_session(), &f, &datasets, err);
 }
@@ -61,21 +62,20 @@ static int list_snapshot(struct tns_error *err)
 {
     return tns__snapshot_list(fake_session(), "tank/vm/vm-101-disk-0", &snapshots, err);
 }
-static int list_extent(struct tns_error *err)
-PUT_AND_RUN(tns__extent_list_put(b, NULL, &extents))
-static int list_mapping(struct tns_error *err)
-PUT_AND_RUN(tns__mapping_list_put(b, NULL, &mappings))
-static int list_target(struct tns_error *err)
-PUT_AND_RUN(tns__target_list_put(b, &targets))
-static int list_portal(struct tns_error *err)
-PUT_AND_RUN(tns__portal_list_put(b, &portals))
-static int list_initiator(struct tns_error *err)
-PUT_AND_RUN(tns__initiator_list_put(b, &initiators))
-static int list_auth(struct tns_error *err)
-PUT_AND_RUN(tns__auth_list_put(b, &auths))
-static int list_session(struct tns_error *err)
-PUT_AND_RUN(tns__iscsi_session_list_put(b, &sessions))
-static int list_pool(struct tns_error *err)
+static int list_extent(struct tns_error *err) PUT_AND_RUN(
+    tns__extent_list_put(b, NULL, &extents)) static int list_mapping(struct tns_error *err)
+    PUT_AND_RUN(tns__mapping_list_put(b, NULL, &mappings)) static int list_target(
+        struct tns_error *err)
+        PUT_AND_RUN(tns__target_list_put(b, &targets)) static int list_portal(
+            struct tns_error *err)
+            PUT_AND_RUN(tns__portal_list_put(b, &portals)) static int list_initiator(
+                struct tns_error *err)
+                PUT_AND_RUN(tns__initiator_list_put(b, &initiators)) static int list_auth(
+                    struct tns_error *err)
+                    PUT_AND_RUN(tns__auth_list_put(b, &auths)) static int list_session(
+                        struct tns_error *err)
+                        PUT_AND_RUN(tns__iscsi_session_list_put(
+                            b, &sessions)) static int list_pool(struct tns_error *err)
 {
     return tns__pool_list(fake_session(), &pools, err);
 }
@@ -167,11 +167,12 @@ START_TEST(a_required_field_of_another_type_is_a_protocol_error)
         struct tns_error err = TNS_ERROR_INIT;
         int rc;
 
-        json_object_set_new(wrong, key, json_is_object(value) ? json_array() : json_object());
+        json_object_set_new(wrong, key,
+                            json_is_object(value) ? json_array() : json_object());
         rc = list_row(k, wrong, &err);
         if (is_must(k, key))
-            ck_assert_msg(rc == -TNS_E_PROTOCOL, "%s with a wrong %s: answered %d: %s", k->row,
-                          key, rc, err.text);
+            ck_assert_msg(rc == -TNS_E_PROTOCOL, "%s with a wrong %s: answered %d: %s",
+                          k->row, key, rc, err.text);
     }
 }
 END_TEST
@@ -300,7 +301,10 @@ START_TEST(snapshots_come_oldest_first)
     for (int i = 0; i < 3; i++) {
         json_t *row = fake_row("zfs.snapshot.query");
 
-        json_object_set_new(row, "createtxg", json_string(i == 0 ? "100" : i == 1 ? "9" : "20"));
+        json_object_set_new(row, "createtxg",
+                            json_string(i == 0   ? "100"
+                                        : i == 1 ? "9"
+                                                 : "20"));
         json_array_append_new(rows, row);
     }
     fake_reply(rows);
@@ -373,10 +377,9 @@ START_TEST(a_draid_pool_is_recognised)
     struct tns_error err = TNS_ERROR_INIT;
     json_t *row = fake_row("pool.query");
 
-    json_object_set_new(json_array_get(json_object_get(json_object_get(row, "topology"),
-                                                       "data"),
-                                       0),
-                        "type", json_string("DRAID"));
+    json_object_set_new(
+        json_array_get(json_object_get(json_object_get(row, "topology"), "data"), 0),
+        "type", json_string("DRAID"));
     fake_open("TrueNAS-25.10.2.1", TNS_DIALECT_JSONRPC);
     fake_reply(json_pack("[o, o]", row, fake_row("pool.query")));
     tst_ok(list_pool(&err), &err);

@@ -25,7 +25,9 @@ static void world(const char *fmt, ...)
 
 static int create(struct fix *f, const char *id, uint64_t bytes, bool sparse)
 {
-    const struct tns_zvol_spec spec = { .id = id, .volsize_bytes = bytes, .sparse = sparse };
+    const struct tns_zvol_spec spec = { .id = id,
+                                        .volsize_bytes = bytes,
+                                        .sparse = sparse };
 
     return tns__zvol_create(f->s, &spec, &f->err);
 }
@@ -153,7 +155,8 @@ START_TEST(a_session_on_the_target_protects_the_target_but_not_our_own_mapping)
     OK(tns__batch_run(b, &f.err));
     for (size_t i = 0; i < l->n; i++) {
         if (strstr(l->items[i].initiator, f.tag))
-            seen = strstr(l->items[i].target, f.tag) && strstr(l->items[i].initiator_addr, "9");
+            seen = strstr(l->items[i].target, f.tag) &&
+                   strstr(l->items[i].initiator_addr, "9");
     }
     ck_assert(seen);
     tns__iscsi_session_list_free(l);
@@ -252,11 +255,36 @@ START_TEST(a_read_only_key_reads_and_every_change_is_refused_by_permission)
     tns__dataset_free(d);
     tst_fails(create(&ro, fix_name(&f, "x"), 16 * MIB, true), TNS_E_PERMISSION, &ro.err);
     tst_fails(tns__dataset_delete(ro.s, f.vol, &ro.err), TNS_E_PERMISSION, &ro.err);
-    tst_fails(tns__snapshot_create(ro.s, f.vol, "s", NULL, &ro.err), TNS_E_PERMISSION, &ro.err);
+    tst_fails(tns__snapshot_create(ro.s, f.vol, "s", NULL, &ro.err), TNS_E_PERMISSION,
+              &ro.err);
     tst_fails(tns__mapping_delete(ro.s, f.mapping_id, &ro.err), TNS_E_PERMISSION, &ro.err);
     tst_fails(tns__extent_delete(ro.s, f.extent_id, &ro.err), TNS_E_PERMISSION, &ro.err);
     tst_fails(tns__service_reload(ro.s, "iscsitarget", &ro.err), TNS_E_PERMISSION, &ro.err);
     ck_assert_int_eq(tns__dataset_rename(ro.s, f.vol, fix_name(&f, "y"), &ro.err) < 0, 1);
+}
+END_TEST
+
+/* ---- C12: too large a request ---- */
+
+START_TEST(a_request_over_60_kb_is_refused_here_and_the_connection_stays)
+{
+    _fix_ struct fix f;
+    _tns_free_ char *big = tns__calloc(70001, 1);
+    _tns_json_ json_t *tags = NULL;
+    struct tns_dataset *d = NULL;
+    json_int_t calls;
+
+    fix_open(&f);
+    fix_volume(&f);
+    memset(big, 'x', 70000);
+    tags = json_pack("{s: s}", "org.tnstor:a", big);
+    calls = tst_sim_stat(tst_cell_sim(), "connections");
+    FAILS(tns__dataset_set_tags(f.s, f.vol, tags, &f.err), TNS_E_USAGE);
+    OK(tns__dataset_get(f.s, f.vol, &d, &f.err));
+    ck_assert_ptr_null(tns__dataset_tag(d, "org.tnstor:a"));
+    tns__dataset_free(d);
+    if (!tst_cell_is(NULL, "rest")) /* where one is as good as another */
+        ck_assert_int_eq(tst_sim_stat(tst_cell_sim(), "connections"), calls);
 }
 END_TEST
 
@@ -287,6 +315,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_service_that_does_not_come_up_is_an_error);
     tcase_add_test(tc, a_mapping_whose_reload_fails_may_have_been_made);
     tcase_add_test(tc, a_read_only_key_reads_and_every_change_is_refused_by_permission);
+    tcase_add_test(tc, a_request_over_60_kb_is_refused_here_and_the_connection_stays);
     tcase_add_test(tc, a_list_that_fails_is_an_error_and_no_list);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The quirks of t/sim/QUIRKS.md that lib/nas handles, each with its switch on and off. */
 /*
- * The quirks of t/sim/QUIRKS.md that lib/nas handles. Each check uses the client, fails the test when
- * its result is wrong, and then answers whether the quirk was really met. It must be while the switch
- * is on, and must not be while it is off: so a quirk that tnsim does not play, or a handling that
- * nothing needs, is found.
+ * A check uses the client, fails the test when its result is wrong, and then answers whether the
+ * quirk was really met. It must be while the switch is on, and must not be while it is off: so a
+ * quirk that tnsim does not play, or a handling that nothing needs, is found.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -69,9 +69,9 @@ static size_t raw_count(struct fix *f, const char *method, const char *params)
 
 static int create(struct fix *f, const char *leaf, uint64_t bytes)
 {
-    const struct tns_zvol_spec spec = {
-        .id = fix_name(f, leaf), .volsize_bytes = bytes, .sparse = true
-    };
+    const struct tns_zvol_spec spec = { .id = fix_name(f, leaf),
+                                        .volsize_bytes = bytes,
+                                        .sparse = true };
 
     return tns__zvol_create(f->s, &spec, &f->err);
 }
@@ -92,9 +92,9 @@ static bool drops_tags(struct fix *f)
 
 static bool comments_among_tags(struct fix *f)
 {
-    const struct tns_zvol_spec spec = {
-        .id = f->vol, .volsize_bytes = 16 * MIB, .comments = "by hand"
-    };
+    const struct tns_zvol_spec spec = { .id = f->vol,
+                                        .volsize_bytes = 16 * MIB,
+                                        .comments = "by hand" };
     _tns_json_ json_t *row = NULL;
     struct tns_dataset *d = NULL;
 
@@ -122,7 +122,8 @@ static bool origin_in_capitals(struct fix *f)
     tns__dataset_free(d);
     row = raw_dataset(f, clone, "\"origin\"");
     origin = json_object_get(row, "origin");
-    seen = !json_equal(json_object_get(origin, "value"), json_object_get(origin, "rawvalue"));
+    seen =
+        !json_equal(json_object_get(origin, "value"), json_object_get(origin, "rawvalue"));
     return seen;
 }
 
@@ -152,7 +153,8 @@ static bool children_need_an_id(struct fix *f)
     ck_assert_uint_eq(l->n, 1);
     tns__dataset_list_free(l);
     snprintf(params, sizeof(params),
-             "[[[\"id\",\"^\",\"%s/\"]],{\"extra\":{\"retrieve_children\":false}}]", f->root);
+             "[[[\"id\",\"^\",\"%s/\"]],{\"extra\":{\"retrieve_children\":false}}]",
+             f->root);
     return raw_count(f, "pool.dataset.query", params) == 0;
 }
 
@@ -208,8 +210,8 @@ static bool rename_is_forced(struct fix *f)
 
     fix_volume(f);
     OK(tns__dataset_rename(f->s, f->vol, there, &f->err));
-    json_decref(raw(f, "pool.dataset.rename", 0, "[\"%s\",{\"new_name\":\"%s\"}]", there,
-                    f->vol));
+    json_decref(
+        raw(f, "pool.dataset.rename", 0, "[\"%s\",{\"new_name\":\"%s\"}]", there, f->vol));
     row = raw_dataset(f, there, "\"used\"");
     return row != NULL;
 }
@@ -268,7 +270,8 @@ static bool services_fail_in_silence(struct fix *f)
     OK(tns__session_caps(f->s, &caps, &f->err));
     world("{\"service\":{\"name\":\"iscsitarget\",\"running\":0}}");
     world("{\"knob\":{\"service_start_fails\":2}}");
-    ck_assert_int_eq(tns__service_start(f->s, "iscsitarget", false, &f->err), -TNS_E_SERVER);
+    ck_assert_int_eq(tns__service_start(f->s, "iscsitarget", false, &f->err),
+                     -TNS_E_SERVER);
     tns__error_clear(&f->err);
     if (caps->service_control)
         answer = raw(f, "service.control", TNS_CALL_JOB, "[\"START\",\"iscsitarget\"]");
@@ -285,7 +288,8 @@ static bool any_session_is_in_the_way(struct fix *f)
 
     fix_volume(f);
     fix_export(f);
-    world("{\"session\":{\"target\":\"t%s\",\"initiator\":\"iqn.2000-01.test:x\"}}", f->tag);
+    world("{\"session\":{\"target\":\"t%s\",\"initiator\":\"iqn.2000-01.test:x\"}}",
+          f->tag);
     _tns_json_ json_t *answer =
         raw(f, "iscsi.targetextent.delete", 0, "[%lld]", (long long)f->mapping_id);
     seen = !answer;
@@ -443,7 +447,8 @@ static const struct {
     { "rename_needs_force", "25.10/jsonrpc", rename_is_forced, false },
     { "snapshot_properties_empty", "26/jsonrpc", snapshots_without_properties, false },
     { "pool_snapshot_rename_broken", "26/jsonrpc", snapshot_rename_is_broken, false },
-    { "unknown_id_is_database_text", "25.10/jsonrpc", unknown_ids_are_database_text, false },
+    { "unknown_id_is_database_text", "25.10/jsonrpc", unknown_ids_are_database_text,
+      false },
     { "silent_service_failure", "24.10/ddp", services_fail_in_silence, false },
     { "silent_service_failure", "26/jsonrpc", services_fail_in_silence, false },
     { "in_use_per_target", "25.10/jsonrpc", any_session_is_in_the_way, false },
@@ -490,7 +495,8 @@ static void add(TCase *tc)
 {
     for (int i = 0; i < (int)TNS_ARRAY_LEN(quirks); i++) {
         if (strcmp(quirks[i].cell, adding) == 0)
-            tcase_add_loop_test(tc, a_quirk_is_met_when_it_is_played_and_only_then, i, i + 1);
+            tcase_add_loop_test(tc, a_quirk_is_met_when_it_is_played_and_only_then, i,
+                                i + 1);
     }
 }
 

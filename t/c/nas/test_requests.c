@@ -118,19 +118,19 @@ static int op_mapping_delete(struct tns_error *err)
 }
 
 #define FOUR "[\"used\",\"available\",\"quota\",\"encryption\"]"
-#define NESTED_VM                                                                              \
-    "[[[\"id\",\"=\",\"tank/vm\"]],{\"extra\":{\"retrieve_children\":true,\"flat\":false,"      \
+#define NESTED_VM                                                                          \
+    "[[[\"id\",\"=\",\"tank/vm\"]],{\"extra\":{\"retrieve_children\":true,\"flat\":false," \
     "\"retrieve_user_props\":false,\"properties\":" FOUR "}}]"
-#define EXTRA(children)                                                                        \
-    "{\"extra\":{\"retrieve_children\":" children ",\"flat\":true,"                             \
+#define EXTRA(children)                                                                    \
+    "{\"extra\":{\"retrieve_children\":" children ",\"flat\":true,"                        \
     "\"retrieve_user_props\":false,\"properties\":" FOUR "}}]"
-#define SNAP_PROPS                                                                             \
+#define SNAP_PROPS                                                                         \
     "[\"creation\",\"used\",\"referenced\",\"volsize\",\"clones\",\"userrefs\"]"
-#define SNAP_OLD                                                                               \
-    "[[[\"dataset\",\"=\",\"" ZVOL "\"]],{\"extra\":{\"holds\":true,\"properties\":" SNAP_PROPS \
-    "}}]"
-#define SELECT                                                                                 \
-    "{\"select\":[\"id\",\"name\",\"type\",\"disk\",\"serial\",\"naa\",\"comment\","            \
+#define SNAP_OLD                                                                           \
+    "[[[\"dataset\",\"=\",\"" ZVOL                                                         \
+    "\"]],{\"extra\":{\"holds\":true,\"properties\":" SNAP_PROPS "}}]"
+#define SELECT                                                                             \
+    "{\"select\":[\"id\",\"name\",\"type\",\"disk\",\"serial\",\"naa\",\"comment\","       \
     "\"blocksize\",\"enabled\",\"ro\",\"locked\"]}"
 
 static const struct {
@@ -144,9 +144,11 @@ static const struct {
     { op_children, V2504, JS, "pool.dataset.query", NESTED_VM },
     { op_children, V2510, REST, "pool.dataset.query", NESTED_VM },
     { op_children, V2510, JS, "pool.dataset.query",
-      "[[[\"OR\",[[\"id\",\"=\",\"tank/vm\"],[\"id\",\"^\",\"tank/vm/\"]]]]," EXTRA("false") },
+      "[[[\"OR\",[[\"id\",\"=\",\"tank/vm\"],[\"id\",\"^\",\"tank/vm/\"]]]]," EXTRA(
+          "false") },
     { op_children, V26, JS, "pool.dataset.query",
-      "[[[\"OR\",[[\"id\",\"=\",\"tank/vm\"],[\"id\",\"^\",\"tank/vm/\"]]]]," EXTRA("false") },
+      "[[[\"OR\",[[\"id\",\"=\",\"tank/vm\"],[\"id\",\"^\",\"tank/vm/\"]]]]," EXTRA(
+          "false") },
     { op_clones, V2410, DDP, "pool.dataset.query",
       "[[[\"origin.rawvalue\",\"^\",\"" ZVOL "@\"]]," EXTRA("true") },
     { op_clones, V26, JS, "pool.dataset.query",
@@ -154,11 +156,11 @@ static const struct {
     { op_names, V2504, JS, "pool.dataset.query",
       "[[[\"id\",\"in\",[\"tank/v.m/a\",\"tank/v.m/b\"]]]," EXTRA("false") },
     { op_names, V2410, DDP, "pool.dataset.query",
-      "[[[\"id\",\"in\",[\"tank/v.m/a\",\"tank/v.m/b\"]],[\"type\",\"=\",\"VOLUME\"]]," EXTRA(
-          "true") },
+      "[[[\"id\",\"in\",[\"tank/v.m/a\",\"tank/v.m/"
+      "b\"]],[\"type\",\"=\",\"VOLUME\"]]," EXTRA("true") },
     { op_names, V2510, REST, "pool.dataset.query",
-      "[[[\"id\",\"in\",[\"tank/v.m/a\",\"tank/v.m/b\"]],[\"type\",\"=\",\"VOLUME\"]]," EXTRA(
-          "true") },
+      "[[[\"id\",\"in\",[\"tank/v.m/a\",\"tank/v.m/"
+      "b\"]],[\"type\",\"=\",\"VOLUME\"]]," EXTRA("true") },
     { op_delete, V2212, DDP, "pool.dataset.delete",
       "[\"" ZVOL "\",{\"recursive\":false,\"force\":false}]" },
     { op_rename, V2510, JS, "pool.dataset.rename",
@@ -249,8 +251,8 @@ END_TEST
 /* ---- names ---- */
 
 static const char *const bad_names[] = {
-    "", "tank/", "/tank", "tank//x", "tank/../x", "tank/a\nb", "tank/a@b", "tank/a\"b",
-    "tank/\xc3\xa4", "tank/ x",
+    "",          "tank/",    "/tank",     "tank//x",       "tank/../x",
+    "tank/a\nb", "tank/a@b", "tank/a\"b", "tank/\xc3\xa4", "tank/ x",
 };
 
 START_TEST(a_bad_name_is_refused_and_nothing_is_sent)
@@ -266,7 +268,8 @@ START_TEST(a_bad_name_is_refused_and_nothing_is_sent)
     tst_fails(tns__dataset_get(fake_session(), bad, &d, &err), TNS_E_USAGE, &err);
     tst_fails(tns__dataset_delete(fake_session(), bad, &err), TNS_E_USAGE, &err);
     tst_fails(tns__dataset_rename(fake_session(), ZVOL, bad, &err), TNS_E_USAGE, &err);
-    tst_fails(tns__snapshot_create(fake_session(), bad, "s", NULL, &err), TNS_E_USAGE, &err);
+    tst_fails(tns__snapshot_create(fake_session(), bad, "s", NULL, &err), TNS_E_USAGE,
+              &err);
     tst_fails(tns__snapshot_clone(fake_session(), ZVOL, "s", bad, NULL, &err), TNS_E_USAGE,
               &err);
     tst_fails(tns__extent_create(fake_session(), &extent, NULL, &err), TNS_E_USAGE, &err);
@@ -307,9 +310,9 @@ START_TEST(rows_that_were_not_asked_for_are_left_out)
     struct tns_dataset_list *l = NULL;
 
     fake_open(V2510, JS);
-    fake_reply(json_pack("[o, o, o, o, o]", dataset_row("tank/vm"), dataset_row("tank/vm/a"),
-                         dataset_row("tank/vm/a/deep"), dataset_row("tank/vmx/b"),
-                         dataset_row("tank")));
+    fake_reply(json_pack("[o, o, o, o, o]", dataset_row("tank/vm"),
+                         dataset_row("tank/vm/a"), dataset_row("tank/vm/a/deep"),
+                         dataset_row("tank/vmx/b"), dataset_row("tank")));
     tst_ok(tns__dataset_list(fake_session(), &f, &l, &err), &err);
     ck_assert_uint_eq(l->n, 1);
     ck_assert_str_eq(l->items[0].id, "tank/vm/a");
@@ -325,7 +328,8 @@ START_TEST(children_are_taken_out_of_their_parents_row_where_the_reply_is_nested
     json_t *parent = dataset_row("tank/vm");
 
     json_object_set_new(parent, "children",
-                        json_pack("[o, o]", dataset_row("tank/vm/a"), dataset_row("tank/vm/b")));
+                        json_pack("[o, o]", dataset_row("tank/vm/a"),
+                                  dataset_row("tank/vm/b")));
     fake_open(V2504, JS);
     fake_reply(json_pack("[o]", parent));
     tst_ok(tns__dataset_list(fake_session(), &f, &l, &err), &err);
@@ -447,7 +451,8 @@ static json_t *made_with(const char *owner)
     json_t *row = dataset_row(ZVOL);
 
     json_object_set_new(row, "user_properties",
-                        owner ? json_pack("{s: {s: s}}", "org.tnstor:owner", "rawvalue", owner)
+                        owner ? json_pack("{s: {s: s}}", "org.tnstor:owner", "rawvalue",
+                                          owner)
                               : json_object());
     return row;
 }
@@ -455,7 +460,9 @@ static json_t *made_with(const char *owner)
 START_TEST(tags_that_the_creation_dropped_are_written_and_compared)
 {
     _tns_json_ json_t *tags = json_pack("{s: s}", "org.tnstor:owner", "me");
-    const struct tns_zvol_spec spec = { .id = ZVOL, .volsize_bytes = 1 << 20, .tags = tags };
+    const struct tns_zvol_spec spec = { .id = ZVOL,
+                                        .volsize_bytes = 1 << 20,
+                                        .tags = tags };
     struct tns_error err = TNS_ERROR_INIT;
 
     fake_open(V26, JS);
@@ -483,7 +490,9 @@ END_TEST
 START_TEST(tags_that_the_creation_shows_need_no_second_call)
 {
     _tns_json_ json_t *tags = json_pack("{s: s}", "org.tnstor:owner", "me");
-    const struct tns_zvol_spec spec = { .id = ZVOL, .volsize_bytes = 1 << 20, .tags = tags };
+    const struct tns_zvol_spec spec = { .id = ZVOL,
+                                        .volsize_bytes = 1 << 20,
+                                        .tags = tags };
     struct tns_error err = TNS_ERROR_INIT;
 
     fake_open(V2510, JS);
@@ -496,7 +505,9 @@ END_TEST
 START_TEST(a_batched_creation_that_shows_other_tags_has_an_unknown_outcome)
 {
     _tns_json_ json_t *tags = json_pack("{s: s}", "org.tnstor:owner", "me");
-    const struct tns_zvol_spec spec = { .id = ZVOL, .volsize_bytes = 1 << 20, .tags = tags };
+    const struct tns_zvol_spec spec = { .id = ZVOL,
+                                        .volsize_bytes = 1 << 20,
+                                        .tags = tags };
     _tns_batch_ struct tns_batch *b = NULL;
     struct tns_error err = TNS_ERROR_INIT;
 
@@ -539,10 +550,12 @@ static const struct {
     { 14, "[EFAULT] Failed to delete dataset: cannot destroy 'x': volume has children",
       TNS_E_CONFLICT },
     { 74, "[EBADMSG] Only cloned datasets can be promoted.", TNS_E_CONFLICT },
-    { 22, "[EINVAL] zfs.resource.promote: 'x' is ineligible for promotion.", TNS_E_CONFLICT },
+    { 22, "[EINVAL] zfs.resource.promote: 'x' is ineligible for promotion.",
+      TNS_E_CONFLICT },
     { 22, "(sqlite3.IntegrityError) FOREIGN KEY constraint failed", TNS_E_NOTFOUND },
-    { 22, "[EINVAL] pool_dataset_create.name: tank/e must be unlocked to create child "
-          "datasets",
+    { 22,
+      "[EINVAL] pool_dataset_create.name: tank/e must be unlocked to create child "
+      "datasets",
       TNS_E_LOCKED },
     { 205, "[EDATASETISLOCKED] no", TNS_E_LOCKED },
     { 13, "[EACCES] Not authorized", TNS_E_PERMISSION },
@@ -608,149 +621,6 @@ START_TEST(other_failures_of_a_snapshot_list_stay_failures)
 }
 END_TEST
 
-/* ---- bulk ---- */
-
-START_TEST(bulk_items_have_errors_of_their_own)
-{
-    _tns_json_ json_t *rows = json_pack("[[s], [s]]", ZVOL "@a", ZVOL "@missing");
-    struct tns_error err = TNS_ERROR_INIT;
-    struct tns_error each[2];
-
-    fake_open(V2510, JS);
-    fake_reply(json_pack("[{s: n, s: b, s: n}, {s: n, s: n, s: s}]", "job_id", "result", 1,
-                         "error", "job_id", "result", "error",
-                         "[ENOENT] None: PoolSnapshot x does not exist"));
-    ck_assert_int_eq(tns__bulk(fake_session(), "pool.snapshot.delete", rows, 0, each, &err),
-                     -TNS_E_NOTFOUND);
-    ck_assert_int_eq(each[0].code, 0);
-    ck_assert_int_eq(each[1].code, TNS_E_NOTFOUND);
-    ck_assert_str_eq(fake_method(0), "core.bulk");
-}
-END_TEST
-
-static json_t *many_rows(size_t n)
-{
-    json_t *rows = json_array();
-
-    for (size_t i = 0; i < n; i++) {
-        char name[128];
-
-        snprintf(name, sizeof(name), "tank/a-rather-long-name-of-a-dataset/vm-%zu-disk-0@s", i);
-        json_array_append_new(rows, json_pack("[s, {s: b}]", name, "defer", 0));
-    }
-    return rows;
-}
-
-static json_t *good_items(size_t n)
-{
-    json_t *items = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(items, json_pack("{s: b, s: n}", "result", 1, "error"));
-    return items;
-}
-
-START_TEST(no_request_of_a_bulk_is_larger_than_60_kb)
-{
-    const size_t n = 2000;
-    _tns_json_ json_t *rows = many_rows(n);
-    struct tns_error err = TNS_ERROR_INIT;
-    struct tns_error *each = tns__calloc(n, sizeof(*each));
-    size_t sent = 0;
-
-    /* A dry run, each chunk refused at once, would end at the first: learn the sizes one by one. */
-    fake_open(V2510, JS);
-    while (sent < n) {
-        fake_open(V2510, JS);
-        _tns_json_ json_t *rest = json_array();
-
-        for (size_t i = sent; i < n; i++)
-            json_array_append(rest, json_array_get(rows, i));
-        tns__bulk(fake_session(), "zfs.snapshot.delete", rest, 0, each, &err);
-        tns__error_clear(&err);
-        ck_assert_uint_le(fake.longest, 60000);
-        sent += json_array_size(json_array_get(
-            json_array_get(json_array_get(fake.sent, 0), 1), 1));
-    }
-    ck_assert_uint_eq(sent, n);
-    tns__free(each);
-}
-END_TEST
-
-START_TEST(a_bulk_of_two_requests_reads_both_replies)
-{
-    const size_t n = 700;
-    _tns_json_ json_t *rows = many_rows(n);
-    struct tns_error err = TNS_ERROR_INIT;
-    struct tns_error each[700];
-    size_t first;
-
-    fake_open(V2510, JS);
-    tns__bulk(fake_session(), "zfs.snapshot.delete", rows, 0, each, &err);
-    tns__error_clear(&err);
-    first = json_array_size(
-        json_array_get(json_array_get(json_array_get(fake.sent, 0), 1), 1));
-    ck_assert_uint_lt(first, n);
-    fake_open(V2510, JS);
-    fake_reply(good_items(first));
-    fake_reply(good_items(n - first));
-    tst_ok(tns__bulk(fake_session(), "zfs.snapshot.delete", rows, 0, each, &err), &err);
-    ck_assert_uint_eq(json_array_size(fake.sent), 2);
-}
-END_TEST
-
-START_TEST(what_comes_behind_a_lost_bulk_was_not_tried)
-{
-    const size_t n = 700;
-    _tns_json_ json_t *rows = many_rows(n);
-    struct tns_error err = TNS_ERROR_INIT;
-    struct tns_error each[700];
-
-    fake_open(V2510, JS);
-    fake_reply(json_string("no list"));
-    ck_assert_int_eq(tns__bulk(fake_session(), "zfs.snapshot.delete", rows, 0, each, &err),
-                     -TNS_E_PROTOCOL);
-    ck_assert(each[0].flags & TNS_F_OUTCOME_UNKNOWN);
-    ck_assert(!(each[n - 1].flags & TNS_F_OUTCOME_UNKNOWN));
-    ck_assert(each[n - 1].flags & TNS_F_RETRYABLE);
-    ck_assert(err.flags & TNS_F_OUTCOME_UNKNOWN);
-}
-END_TEST
-
-START_TEST(an_item_that_alone_is_too_large_sends_nothing)
-{
-    char *big = tns__calloc(60001, 1);
-    _tns_json_ json_t *rows = NULL;
-    struct tns_error err = TNS_ERROR_INIT;
-    struct tns_error each[2];
-
-    memset(big, 'x', 60000);
-    rows = json_pack("[[s], [s]]", "small", big);
-    fake_open(V2510, JS);
-    tst_fails(tns__bulk(fake_session(), "zfs.snapshot.delete", rows, 0, each, &err),
-              TNS_E_USAGE, &err);
-    ck_assert_uint_eq(json_array_size(fake.sent), 0);
-    tns__free(big);
-}
-END_TEST
-
-START_TEST(without_core_bulk_the_calls_go_one_by_one)
-{
-    _tns_json_ json_t *rows = json_pack("[[s], [s]]", ZVOL "@a", ZVOL "@b");
-    struct tns_error err = TNS_ERROR_INIT;
-    struct tns_error each[2];
-
-    fake_open(V2410, REST);
-    fake_reply(json_true());
-    fake_fail(0, 14, "[EFAULT] dataset is busy");
-    ck_assert_int_eq(tns__bulk(fake_session(), "zfs.snapshot.delete", rows, 0, each, &err),
-                     -TNS_E_CONFLICT);
-    ck_assert_int_eq(each[0].code, 0);
-    ck_assert_int_eq(each[1].code, TNS_E_CONFLICT);
-    ck_assert_str_eq(fake_method(1), "zfs.snapshot.delete");
-}
-END_TEST
-
 /* ---- secrets ---- */
 
 START_TEST(a_chap_password_of_the_wrong_length_is_refused_here_and_not_shown)
@@ -776,12 +646,6 @@ static void add_more(TCase *tc)
     tcase_add_test(tc, a_refused_snapshot_delete_names_the_clones_even_if_the_nas_did_not);
     tcase_add_test(tc, snapshots_of_a_missing_zvol_are_an_empty_list_in_every_namespace);
     tcase_add_test(tc, other_failures_of_a_snapshot_list_stay_failures);
-    tcase_add_test(tc, bulk_items_have_errors_of_their_own);
-    tcase_add_test(tc, no_request_of_a_bulk_is_larger_than_60_kb);
-    tcase_add_test(tc, a_bulk_of_two_requests_reads_both_replies);
-    tcase_add_test(tc, what_comes_behind_a_lost_bulk_was_not_tried);
-    tcase_add_test(tc, an_item_that_alone_is_too_large_sends_nothing);
-    tcase_add_test(tc, without_core_bulk_the_calls_go_one_by_one);
     tcase_add_test(tc, a_chap_password_of_the_wrong_length_is_refused_here_and_not_shown);
 }
 
@@ -799,9 +663,11 @@ static Suite *suite(void)
                         (int)TNS_ARRAY_LEN(bad_names));
     tcase_add_test(tc, a_bad_put_in_a_batch_keeps_the_whole_batch_at_home);
     tcase_add_test(tc, rows_that_were_not_asked_for_are_left_out);
-    tcase_add_test(tc, children_are_taken_out_of_their_parents_row_where_the_reply_is_nested);
-    tcase_add_loop_test(
-        tc, children_of_a_parent_that_is_missing_are_an_error_and_no_empty_list, 0, 2);
+    tcase_add_test(tc,
+                   children_are_taken_out_of_their_parents_row_where_the_reply_is_nested);
+    tcase_add_loop_test(tc,
+                        children_of_a_parent_that_is_missing_are_an_error_and_no_empty_list,
+                        0, 2);
     tcase_add_test(tc, a_missing_dataset_of_a_missing_pool_is_unavailable);
     tcase_add_test(tc, two_rows_for_one_name_are_refused);
     tcase_add_test(tc, two_extents_with_one_id_are_refused);

@@ -9,9 +9,9 @@
 
 static void volume(struct fix *f, const char *leaf)
 {
-    const struct tns_zvol_spec spec = {
-        .id = fix_name(f, leaf), .volsize_bytes = 16 * MIB, .sparse = true
-    };
+    const struct tns_zvol_spec spec = { .id = fix_name(f, leaf),
+                                        .volsize_bytes = 16 * MIB,
+                                        .sparse = true };
 
     tst_ok(tns__zvol_create(f->s, &spec, &f->err), &f->err);
 }
@@ -27,7 +27,8 @@ static void prepare(struct fix *f, unsigned needs)
         tst_ok(tns__snapshot_create(f->s, f->vol, "old", NULL, &f->err), &f->err);
     }
     if (needs & NEEDS_CLONE)
-        tst_ok(tns__snapshot_clone(f->s, f->vol, "old", fix_name(f, "clone"), NULL, &f->err),
+        tst_ok(tns__snapshot_clone(f->s, f->vol, "old", fix_name(f, "clone"), NULL,
+                                   &f->err),
                &f->err);
     if (needs & NEEDS_VOLUME)
         tst_ok(tns__snapshot_create(f->s, f->vol, "new", NULL, &f->err), &f->err);
@@ -62,13 +63,22 @@ static void cleanup(struct fix *f)
 
 static bool changes(const char *method)
 {
-    static const char *const reads[] = { "query",   "get_instance", "config", "sessions",
-                                         "get_jobs", "ready",        "info",   "host_id",
-                                         "version", "me",           "recommended_zvol_blocksize" };
+    static const char *const reads[] = { "query",
+                                         "get_instance",
+                                         "config",
+                                         "sessions",
+                                         "get_jobs",
+                                         "ready",
+                                         "info",
+                                         "host_id",
+                                         "version",
+                                         "me",
+                                         "recommended_zvol_blocksize" };
     const char *verb = strrchr(method, '.');
 
-    if (!verb || strncmp(method, "auth.", 5) == 0 || strcmp(method, "core.set_options") == 0 ||
-        strcmp(method, "core.ping") == 0 || strcmp(method, "core.subscribe") == 0)
+    if (!verb || strncmp(method, "auth.", 5) == 0 ||
+        strcmp(method, "core.set_options") == 0 || strcmp(method, "core.ping") == 0 ||
+        strcmp(method, "core.subscribe") == 0)
         return false;
     for (size_t i = 0; i < TNS_ARRAY_LEN(reads); i++) {
         if (strcmp(verb + 1, reads[i]) == 0)
@@ -87,8 +97,8 @@ static void compare_changes(const json_t *before, const json_t *clean, const cha
 
     json_object_foreach(now, method, count)
     {
-        json_int_t sent = json_integer_value(count) -
-                          json_integer_value(json_object_get(before, method));
+        json_int_t sent =
+            json_integer_value(count) - json_integer_value(json_object_get(before, method));
 
         if (changes(method))
             ck_assert_msg(sent <= json_integer_value(json_object_get(clean, method)),
@@ -152,8 +162,8 @@ static void disturb(const struct op *op, const char *how, const char *method, in
 
     prepare(&f, op->needs);
     before = counts();
-    snprintf(fault, sizeof(fault), "{\"match\":\"%s\",\"nth\":%d,\"do\":\"%s\"}", method, nth,
-             how);
+    snprintf(fault, sizeof(fault), "{\"match\":\"%s\",\"nth\":%d,\"do\":\"%s\"}", method,
+             nth, how);
     tst_sim_fault(tst_cell_sim(), fault);
     rc = op->run(&f, &f.err);
     hit = fault_was_hit();
@@ -162,8 +172,8 @@ static void disturb(const struct op *op, const char *how, const char *method, in
     if (!hit)
         tst_ok(rc, &f.err);
     else if (lost && op->is_read)
-        ck_assert_msg(rc == 0, "%s, %s %d, %s: answered %d: %s", op->name, method, nth, how, rc,
-                      f.err.text);
+        ck_assert_msg(rc == 0, "%s, %s %d, %s: answered %d: %s", op->name, method, nth, how,
+                      rc, f.err.text);
     else if (lost)
         ck_assert_msg(rc == 0 || (f.err.flags & TNS_F_OUTCOME_UNKNOWN),
                       "%s, %s %d, %s: answered %d without saying that it is not known: %s",
