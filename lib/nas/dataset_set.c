@@ -133,22 +133,23 @@ int tns__dataset_set_readonly(struct tns_session *s, const char *id, bool readon
 /* Some builds of 26 throw the refusal of ZFS away and answer true: only asking again tells. */
 static int verify_gone(struct tns_session *s, const char *id, struct tns_error *err)
 {
-    struct tns_dataset *still = NULL;
+    const struct tns_dataset_filter filter = { .id = id, .minimal = true };
+    struct tns_dataset_list *still = NULL;
     struct tns_error why = TNS_ERROR_INIT;
-    int rc = tns__dataset_get(s, id, &still, &why);
+    bool gone;
 
-    tns__dataset_free(still);
-    if (rc == -TNS_E_NOTFOUND || rc == -TNS_E_UNAVAILABLE)
-        return 0;
-    if (rc) {
+    if (tns__dataset_list(s, &filter, &still, &why)) {
         why.flags |= TNS_F_OUTCOME_UNKNOWN;
         return tns__error_copy(err, &why);
     }
-    return tns__error_set(
-        err, TNS_E_CONFLICT,
-        "the NAS said that it deleted %s, but it is still there: something "
-        "uses it",
-        id);
+    gone = still->n == 0;
+    tns__dataset_list_free(still);
+    if (gone)
+        return 0;
+    return tns__error_set(err, TNS_E_CONFLICT,
+                          "the NAS said that it deleted %s, but it is still there: something "
+                          "uses it",
+                          id);
 }
 
 int tns__dataset_delete(struct tns_session *s, const char *id, struct tns_error *err)

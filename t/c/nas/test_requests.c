@@ -432,6 +432,18 @@ START_TEST(a_zvol_that_is_still_there_after_a_delete_is_a_conflict)
 }
 END_TEST
 
+START_TEST(a_delete_that_is_asked_again_is_two_calls)
+{
+    struct tns_error err = TNS_ERROR_INIT;
+
+    fake_open(V26, JS);
+    fake_reply(json_true());
+    fake_reply(json_array());
+    tst_ok(op_delete(&err), &err);
+    ck_assert_uint_eq(json_array_size(fake.sent), 2);
+}
+END_TEST
+
 START_TEST(a_delete_whose_read_back_fails_has_an_unknown_outcome)
 {
     struct tns_error err = TNS_ERROR_INIT;
@@ -673,6 +685,7 @@ static Suite *suite(void)
     tcase_add_test(tc, two_extents_with_one_id_are_refused);
     tcase_add_test(tc, a_reply_to_a_change_that_makes_no_sense_leaves_the_outcome_unknown);
     tcase_add_test(tc, a_zvol_that_is_still_there_after_a_delete_is_a_conflict);
+    tcase_add_test(tc, a_delete_that_is_asked_again_is_two_calls);
     tcase_add_test(tc, a_delete_whose_read_back_fails_has_an_unknown_outcome);
     add_more(tc);
     suite_add_tcase(s, tc);
