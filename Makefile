@@ -238,7 +238,7 @@ PERLARCHDIR ?= $(if $(filter /usr,$(PREFIX)),$(shell perl -MConfig -e 'print $$C
 INSTALL = install
 
 .PHONY: install
-install: all
+install: all $(if $(XS_OBJ),$(O)/xs-install/TNStor.so)
 	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
 	$(INSTALL) -m 644 $(LIB_SO) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtnstor.so
@@ -248,7 +248,7 @@ install: all
 	$(if $(wildcard tnsessiond/*.c),$(INSTALL) -D -m 755 $(O)/bin/tnsessiond $(DESTDIR)$(LIBEXECDIR)/tnsessiond)
 	$(foreach u,$(wildcard tnsessiond/*.service tnsessiond/*.socket),$(INSTALL) -D -m 644 $(u) $(DESTDIR)$(UNITDIR)/$(notdir $(u)) &&) :
 	$(if $(wildcard perl),cd perl && find . -name '*.pm' -exec $(INSTALL) -D -m 644 {} $(DESTDIR)$(PERLDIR)/{} \;)
-	$(if $(XS_SO),$(INSTALL) -D -m 644 $(XS_SO) $(DESTDIR)$(PERLARCHDIR)/auto/TNStor/TNStor.so)
+	$(if $(XS_OBJ),$(INSTALL) -D -m 644 $(O)/xs-install/TNStor.so $(DESTDIR)$(PERLARCHDIR)/auto/TNStor/TNStor.so)
 	$(foreach m,$(wildcard man/*.[1-8]),$(INSTALL) -D -m 644 $(m) $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)) &&) :
 
 # ---- the rest ------------------------------------------------------------------------
