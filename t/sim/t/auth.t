@@ -14,7 +14,8 @@ my $nas   = TNSim::Test->start('25.10');
 my $wrong = '1-' . 'x' x 64;
 
 sub plain ($key, $user = 'root', @options) {
-    return ('auth.login_ex',
+    return (
+        'auth.login_ex',
         { mechanism => 'API_KEY_PLAIN', username => $user, api_key => $key, @options });
 }
 
@@ -61,8 +62,7 @@ is_deeply $nas->rpc(undef)->result(plain($late)), { response_type => 'EXPIRED' }
 is_deeply $nas->rpc(undef)->result(plain($gone)), { response_type => 'AUTH_ERR' },
     'a revoked key';
 is $nas->rpc(undef)->result('auth.login_with_api_key', $_), $false,
-    'neither logs in the old way'
-    for $gone, $late;
+    'neither logs in the old way' for $gone, $late;
 
 # Revocation over a plain line; loopback is exempt unless told otherwise.
 for my $release (qw(24.10 25.04 25.10 26)) {
@@ -92,7 +92,7 @@ for my $release (qw(24.10 25.04 25.10 26)) {
 # Twenty a minute.
 for my $release (qw(24.04 24.10 25.04 25.10 26)) {
     my $one = TNSim::Test->start($release);
-    $one->world(limiter => { sleep => [0.05, 0.05], window => 1.5 }, wrong_key_delay => 0);
+    $one->world(limiter => { sleep => [0.05, 0.05] }, wrong_key_delay => 0);
     my $connect = $release =~ /\A24/ ? sub { $one->ddp(undef) } : sub { $one->rpc(undef) };
     my $c       = $connect->();
     my @good    = map { $c->call('auth.login_with_api_key', $wrong) } 1 .. 20;
@@ -107,13 +107,13 @@ for my $release (qw(24.04 24.10 25.04 25.10 26)) {
         "$release: the twenty-first is refused, also on another connection";
     cmp_ok TNSim::Test::now() - $began, '>=', 0.05, "$release: after a sleep";
     is $one->stats->{limited}, 1, "$release: and counted";
-    my $until = TNSim::Test::now() + 10;
-    my $again;
-
-    while (TNSim::Test::now() < $until) {
-        $again = $connect->()->call('auth.login_with_api_key', $one->{api_key});
-        last if ($again->{result} // 0) eq $true;
-    }
+    is_deeply $connect->()->call('core.ping')->{error}{data}{errname} // 'none', 'none',
+        "$release: another method has its own count" if $release =~ /25\.10|26/;
+    $one->world(limiter => { age => 30 });
+    my $still = $connect->()->call('auth.login_with_api_key', $one->{api_key});
+    ok $still->{error}, "$release: half a minute later it is the same";
+    $one->world(limiter => { age => 31 });
+    my $again = $connect->()->call('auth.login_with_api_key', $one->{api_key});
     is $again->{result}, $true, "$release: the window ends";
 }
 my $full = TNSim::Test->start('25.10');
@@ -143,7 +143,7 @@ sub binding ($c) { return pack 'H*', $c->{socket}->get_fingerprint('sha256') =~ 
 
 sub scram ($c, $key, %change) {
     my ($id, $secret) = split /-/, $key, 2;
-    my $gs2 = exists $change{data} ? 'p=tls-server-end-point,,' : 'n,,';
+    my $gs2   = exists $change{data} ? 'p=tls-server-end-point,,' : 'n,,';
     my $nonce = join '', map { chr int rand 256 } 1 .. 32;
     my $bare  = 'n=' . ($change{user} // 'root') . ":$id,r=" . b64($nonce);
     my $first = $c->result(
@@ -267,9 +267,10 @@ $nas->world(
     users => [
         { name => 'otpuser', password => 'pw', otp => 1 },
         { name => 'admin',   password => 'pw' }]);
-is_deeply $nas->rpc(undef)
-    ->result('auth.login_ex',
-    { mechanism => 'PASSWORD_PLAIN', username => 'otpuser', password => 'pw' }),
+is_deeply $nas->rpc(undef)->result(
+    'auth.login_ex',
+    { mechanism => 'PASSWORD_PLAIN', username => 'otpuser', password => 'pw' }
+    ),
     { response_type => 'OTP_REQUIRED', username => 'otpuser' },
     'a user with a second factor';
 is $nas->rpc(undef)->result('auth.login', 'admin', 'pw', undef), $true, 'auth.login';

@@ -129,7 +129,7 @@ sub zvol ($nas, @snapshots) {
 sub prepare_iscsi ($nas, $method, $error, $about) {
     my $unmapped =
            $method eq 'iscsi.extent.disk_choices'
-        || $method eq 'iscsi.extent.create' && !$error
+        || $method eq 'iscsi.extent.create'       && !$error
         || $method eq 'iscsi.targetextent.create' && !$error;
     iscsi($nas, $unmapped ? 0 : 1);
     if ($unmapped && $method !~ /targetextent/) {
@@ -148,7 +148,7 @@ sub prepare_iscsi ($nas, $method, $error, $about) {
 sub prepare_job ($nas, $method, $text) {
     my $ws = $nas->{ws};
     $ws->call('core.set_options', { legacy_jobs => $true });
-    return if $method eq 'core.bulk';
+    return                       if $method eq 'core.bulk';
     $nas->world(job_delay => 10) if $method eq 'core.job_abort';
     my $id = $ws->result('core.bulk', $text =~ /813/ ? 'no.such' : 'core.ping', [[], [1]]);
     $nas->{id} = { 812 => $id, 813 => $id, 815 => $id };
@@ -158,14 +158,16 @@ sub prepare_job ($nas, $method, $text) {
 
 sub prepare_zfs ($nas, $method, $text, $error, $about) {
     my $clone = { snapshot => "$zvol\@snap1", name => 'tank/vm/clone-102' };
-    if ($method =~ /snapshot\.create\z/) { return zvol($nas, $about =~ /exists/ ? 'snap1' : ()) }
+    if ($method =~ /snapshot\.create\z/) {
+        return zvol($nas, $about =~ /exists/ ? 'snap1' : ());
+    }
     if ($method =~ /snapshot\./) {
         zvol($nas, 'snap1', $about =~ /snap2/ ? 'snap2' : ());
         $nas->world(clone => $clone) if $about =~ /clones/;
         return;
     }
     zvol($nas, $method =~ /promote/ || $about =~ /has snapshots/ ? 'snap1' : ());
-    $nas->world(clone => $clone) if $method =~ /promote/;
+    $nas->world(clone   => $clone) if $method =~ /promote/;
     $nas->world(destroy => $zvol)
         if $method eq 'pool.dataset.create' && $text =~ /\Q$zvol\E/ && !$error;
     return;
@@ -175,16 +177,19 @@ sub prepare_foreign ($nas, $method) {
     my $ws = $nas->{ws};
     if (   $method eq 'nvmet.namespace.delete'
         || $method =~ /\Asharing.*(?:delete|query)/ && !$nas->{shares}++) {
-        $ws->call('nvmet.namespace.create',
+        $ws->call(
+            'nvmet.namespace.create',
             { subsys_id => 1, device_type => 'ZVOL', device_path => "zvol/$zvol" });
         $ws->call('sharing.nfs.create', { path => '/mnt/tank/nfs' }) for 1 .. 3;
     }
     if ($method =~ /\Anvmet\.(?:port|host)_subsys\.create/) {
         $ws->call('nvmet.subsys.create', { name => 'pve' });
-        $ws->call('nvmet.port.create', { addr_trtype => 'TCP', addr_traddr => '192.0.2.20' });
+        $ws->call('nvmet.port.create',
+            { addr_trtype => 'TCP', addr_traddr => '192.0.2.20' });
         $ws->call('nvmet.host.create', { hostnqn => 'nqn.2014-08.org.nvmexpress:uuid:1' });
     }
-    $ws->call('nvmet.subsys.create', { name => 'pve' }) if $method eq 'nvmet.namespace.create';
+    $ws->call('nvmet.subsys.create', { name => 'pve' })
+        if $method eq 'nvmet.namespace.create';
     return;
 }
 

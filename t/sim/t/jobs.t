@@ -11,7 +11,8 @@ my ($true, $false) = (TNSim::Test::true, TNSim::Test::false);
 
 my %FIELDS = (
     '22.12' => [
-        qw(abortable arguments description error exc_info exception id logs_excerpt logs_path method progress
+        qw(abortable arguments description error exc_info exception id logs_excerpt logs_path
+            method progress
             result state time_finished time_started transient)
     ],
 );
@@ -58,7 +59,7 @@ $ws->call('core.set_options', { legacy_jobs => $true });
 my $events       = $nas->rpc;
 my $subscription = $events->result('core.subscribe', 'core.get_jobs');
 like $subscription, qr/\A[0-9a-f-]{36}\z/, 'core.subscribe answers a uuid';
-$nas->world(job_delay => 0.3);
+$nas->world(job_delay => 2);
 my $id  = $ws->result('core.bulk', 'core.ping', [[]]);
 my $get = sub { $ws->result('core.get_jobs', [['id', '=', $id]], { get => $true }) };
 is $get->()->{state}, 'WAITING', 'a job waits';
@@ -87,7 +88,8 @@ my ($svc) =
 my $limited = $nas->rpc($svc);
 is_deeply $limited->result('core.get_jobs'), [],
     'a limited user does not see the jobs of others';
-my $own = $limited->job('core.bulk', 'pool.dataset.create',
+my $own = $limited->job(
+    'core.bulk', 'pool.dataset.create',
     [[{ name => 'tank/x', type => 'FILESYSTEM' }]]);
 is $own->{result}[0]{error}, '[EPERM] Not authorized',
     'but its own, where core.bulk asked for rights';

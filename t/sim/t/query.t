@@ -25,8 +25,7 @@ sub ids ($filters, $options = {}) {
 }
 
 sub refusal ($filters, $options = {}) {
-    return
-        eval { TNSim::Query::run($rows, decode($filters), $options); 1 }
+    return eval { TNSim::Query::run($rows, decode($filters), $options); 1 }
         ? ''
         : TNSim::Error->from($@)->reason;
 }
@@ -75,8 +74,10 @@ isnt refusal('[["id","is",1]]'),         '', 'an unknown operator';
 isnt refusal('[["id","="]]'),            '', 'a filter of two that is no OR';
 isnt refusal('[["OR",[["OR",[["OR",[["OR",[["id","=",1]]]]]]]]]]'), '',
     'OR within OR within OR within OR';
-is_deeply TNSim::Query::run($rows, [['id', '=', 1]],
-    { select => ['name', 'p.v.raw', ['size', 'bytes']] }),
+is_deeply TNSim::Query::run(
+    $rows, [['id', '=', 1]],
+    { select => ['name', 'p.v.raw', ['size', 'bytes']] }
+    ),
     [{ name => 'tank/a', p => { v => { raw => '1' } }, bytes => 10 }],
     'select, deep and renamed';
 is_deeply TNSim::Query::run($rows, [['id', '=', 1]], { select => ['none'] }), [{}],

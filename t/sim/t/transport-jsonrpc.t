@@ -40,20 +40,27 @@ sub refused ($sent, $code, $what) {
     return $reply;
 }
 
-my $batch = refused('[{"jsonrpc":"2.0","id":1,"method":"core.ping","params":[]}]', -32_700,
-    'a batch');
+my $batch = refused(
+    '[{"jsonrpc":"2.0","id":1,"method":"core.ping","params":[]}]', -32_700,
+    'a batch'
+);
 is $batch->{error}{message}, 'Batch messages are not supported at this time',
     'the words about a batch';
 is $batch->{id}, undef, 'a batch is refused without an id';
 refused('{"jsonrpc"',                                    -32_700, 'bad JSON');
 refused('{"jsonrpc":"1.0","id":1,"method":"core.ping"}', -32_600, 'another version');
-refused('{"jsonrpc":"2.0","id":1,"method":"core.ping","params":{}}', -32_600,
-    'params that are no array');
-refused('{"jsonrpc":"2.0","id":1,"method":"core.ping","extra":1}', -32_600,
-    'a field that is not known');
-my $unknown =
-    refused({ jsonrpc => '2.0', id => 2, method => 'no.such', params => [] }, -32_601,
-    'an unknown method');
+refused(
+    '{"jsonrpc":"2.0","id":1,"method":"core.ping","params":{}}', -32_600,
+    'params that are no array'
+);
+refused(
+    '{"jsonrpc":"2.0","id":1,"method":"core.ping","extra":1}', -32_600,
+    'a field that is not known'
+);
+my $unknown = refused(
+    { jsonrpc => '2.0', id => 2, method => 'no.such', params => [] }, -32_601,
+    'an unknown method'
+);
 is $unknown->{error}{message}, 'Method does not exist', 'the words about an unknown method';
 is $ws->result('core.ping'),   'pong',                  'the connection survived all that';
 
@@ -115,7 +122,7 @@ is $wide->receive->{error}{code}, -32_600, 'the limit counts characters, not byt
 
 # Ten run, ten wait, the next is refused; replies come in the order of completion.
 my $crowd = $nas->rpc;
-$nas->fault(match => 'core.ping', count => 0, do => 'delay', ms => 150);
+$nas->fault(match => 'core.ping', count => 0, do => 'delay', ms => 1000);
 $crowd->request('core.ping') for 1 .. 21;
 my $last  = $crowd->{id};
 my $reply = $crowd->receive;
@@ -126,7 +133,7 @@ is_deeply $reply->{error},
 is scalar(grep { ($_->{result} // '') eq 'pong' } map { $crowd->receive } 1 .. 20), 20,
     'the other twenty are executed';
 $nas->reset;
-$nas->fault(match => 'core.ping', do => 'delay', ms => 100);
+$nas->fault(match => 'core.ping', do => 'delay', ms => 500);
 $crowd->request('core.ping');
 $crowd->request('system.ready');
 is $crowd->receive->{id}, $crowd->{id}, 'a quick call overtakes a slow one';
@@ -144,8 +151,8 @@ $crowd->call('system.ready');
 is scalar @{ $crowd->{frames} }, 1, 'or in one frame';
 
 # An idle connection is cut.
-my $idle  = TNSim::Test->start('25.10', idle => 0.3);
+my $idle  = TNSim::Test->start('25.10', idle => 2);
 my $quiet = $idle->rpc;
-is_deeply $quiet->receive(5), { ended => 1 }, 'an idle connection is cut';
+is_deeply $quiet->receive(20), { ended => 1 }, 'an idle connection is cut';
 
 done_testing;

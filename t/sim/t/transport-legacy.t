@@ -42,8 +42,7 @@ for my $release (TNSim::Releases->names) {
 
     if ($r->before('25.04')) {
         is_deeply $ws->receive, { msg => 'pong', id => 'p1' }, "$release: pong";
-    }
-    else {
+    } else {
         is_deeply $ws->receive(0.2), { silent => 1 },
             "$release: a ping is ignored in silence";
     }
@@ -69,8 +68,10 @@ my $many = $ws->call('pool.dataset.query', 'text', 7);
 is $many->{error}{error},             11,           'refused arguments are EAGAIN';
 is $many->{error}{type},              'VALIDATION', 'of type VALIDATION';
 is scalar @{ $many->{error}{extra} }, 2,            'with every complaint in extra';
-$old->fault(match => 'core.ping', do => 'fail', errno => 'EFAULT',
-    reason => 'Target pve is in use.');
+$old->fault(
+    match  => 'core.ping', do => 'fail', errno => 'EFAULT',
+    reason => 'Target pve is in use.'
+);
 is_deeply $ws->call('core.ping'), {
     id    => $ws->{id},
     msg   => 'result',
@@ -84,7 +85,7 @@ is_deeply $ws->call('core.ping'), {
     },
     },
     'a call error as the example shows it';
-$old->fault(match => 'core.ping', count => 0, do => 'delay', ms => 100);
+$old->fault(match => 'core.ping', count => 0, do => 'delay', ms => 1000);
 $ws->request('core.ping') for 1 .. 21;
 my $refused = $ws->receive;
 is $refused->{error}{error}, 109, 'the twenty-first call gets errno 109';

@@ -7,8 +7,10 @@ use FindBin ();
 use lib "$FindBin::Bin/../lib";
 use TNSim::Test;
 
-my $zvol = { name => 'tank/vm 1', type => 'VOLUME', volsize => 1 << 30,
-    sparse => TNSim::Test::true };
+my $zvol = {
+    name   => 'tank/vm 1', type => 'VOLUME', volsize => 1 << 30,
+    sparse => TNSim::Test::true
+};
 
 for my $release (qw(22.12 23.10 24.04 24.10 25.04 25.10)) {
     my $nas = TNSim::Test->start($release);
@@ -44,7 +46,8 @@ for my $release (qw(22.12 23.10 24.04 24.10 25.04 25.10)) {
     is $nas->rest(POST => 'pool/dataset/recommended_zvol_blocksize', \'tank')->{json},
         '16K',
         "$release: one argument is the body itself";
-    my $bad = $nas->rest(POST => 'pool/dataset',
+    my $bad = $nas->rest(
+        POST => 'pool/dataset',
         \{ name => 'tank/no/x', type => 'VOLUME', volsize => 1 << 30 });
     is $bad->{status}, 422, "$release: a refused argument";
     is_deeply $bad->{json},
@@ -63,15 +66,19 @@ for my $release (qw(22.12 23.10 24.04 24.10 25.04 25.10)) {
         "$release: an unexpected key";
     is $nas->rest(POST => "$snapshot/rollback", \{ options => {} })->{status}, 400,
         "$release: a missing key";
-    is $nas->rest(DELETE => "$snapshot/id/tank%2Fvm%201%40s1",
-        \{ defer => TNSim::Test::false })->{json},
+    is $nas->rest(
+        DELETE => "$snapshot/id/tank%2Fvm%201%40s1",
+        \{ defer => TNSim::Test::false }
+        )->{json},
         TNSim::Test::true, "$release: DELETE with a body";
     my $no_json = $nas->http(
         POST    => '/api/v2.0/pool/dataset', body => '{"name"',
         headers => ["Authorization: Bearer $nas->{api_key}"]);
     is $no_json->{status}, 400, "$release: a body that is no JSON";
-    $nas->fault(match => 'pool.dataset.delete', do => 'fail', errno => 'EBUSY',
-        reason => 'dataset is busy');
+    $nas->fault(
+        match  => 'pool.dataset.delete', do => 'fail', errno => 'EBUSY',
+        reason => 'dataset is busy'
+    );
     my $busy = $nas->rest(DELETE => 'pool/dataset/id/tank%2Fvm%201');
     is_deeply [$busy->{status}, $busy->{json}],
         [422, { message => 'dataset is busy', errno => 16 }],
@@ -79,15 +86,15 @@ for my $release (qw(22.12 23.10 24.04 24.10 25.04 25.10)) {
     my $bulk = $nas->rest(POST => 'core/bulk', \{ method => 'core.ping', params => [[]] });
     if ($release =~ /\A2[23]/) {
         like $bulk->{body}, qr/\A\d+\z/, "$release: a job is its bare number";
+    } else {
+        is $bulk->{status}, 404, "$release: core.bulk cannot be had over REST";
     }
-    else { is $bulk->{status}, 404, "$release: core.bulk cannot be had over REST" }
     my $limited =
         $nas->world(keys => [{ name => 'ro', user => 'svc', read_only => 1 }])->{keys}[0];
     my $reading = $nas->rest(GET => 'pool/dataset', undef, $limited);
     if ($release =~ /\A2[23]/) {
         is $reading->{status}, 200, "$release: a limited key may read";
-    }
-    else {
+    } else {
         is_deeply [@$reading{qw(status body)}], [403, ''],
             "$release: only full administrators may use REST";
     }

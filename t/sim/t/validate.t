@@ -98,11 +98,9 @@ is complaint('26', 'pool.dataset.create', { name => 'tank/x', type => 'VOLUME' }
 
 # Defaults.
 is_deeply refused($_, 'iscsi.extent.delete', 3)->{accepted}[1], TNSim::Test::false,
-    "$_: a default argument"
-    for qw(22.12 25.10 26);
+    "$_: a default argument" for qw(22.12 25.10 26);
 is refused($_, 'iscsi.extent.create', { name => 'x' })->{accepted}[0]{blocksize}, 512,
-    "$_: a default field"
-    for qw(22.12 25.10 26);
+    "$_: a default field" for qw(22.12 25.10 26);
 is refused('25.10', 'pool.dataset.create', $old{volume})->{accepted}[0]{compression},
     'INHERIT', 'of the branch that fits';
 is refused('25.10', 'pool.dataset.query')->{accepted}[1]{limit}, 0,

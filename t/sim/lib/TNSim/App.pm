@@ -120,8 +120,9 @@ sub run ($class, @argv) {
     @$self{qw(server host)} = ($server, $host);
     $server->{world}        = $self->_world($server, $dir, $host);
     $self->{tls}            = $self->_tls($dir, $host);
-    $self->{front} = TNSim::Front->new(server => $server, host => $host, port => $port,
-        tls => $self->{tls});
+    $self->{front}          = TNSim::Front->new(
+        server => $server, host => $host, port => $port,
+        tls    => $self->{tls});
     $self->{control} = TNSim::Control->new(server => $server, front => $self->{front});
     $self->{control}->_world(decode(_slurp($opt->{world})))
         if defined $opt->{world} && $fresh;

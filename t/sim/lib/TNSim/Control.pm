@@ -52,7 +52,8 @@ sub _request ($self, $http, $request) {
     if (my $error = $@) {
         my $text = ref $error && eval { $error->can('reason') } ? $error->reason : "$error";
         chomp $text;
-        return $http->reply(400, { 'Content-Type' => 'application/json' },
+        return $http->reply(
+            400, { 'Content-Type' => 'application/json' },
             encode({ error => $text }));
     }
     return $http->reply(200, { 'Content-Type' => 'application/json' }, encode($answer));

@@ -29,7 +29,8 @@ sub method ($self, $name) {
     my $text  = $self->{line}{$name} // return undef;
     my $want  = $self->{release}->name;
     my ($hit) = grep {
-        grep { $_ eq $want } @{ $_->{releases} }
+        grep { $_ eq $want }
+            @{ $_->{releases} }
     } @{ decode_json($text)->{variants} };
     return $self->{known}{$name} = $hit;
 }

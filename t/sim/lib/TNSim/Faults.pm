@@ -4,8 +4,8 @@ package TNSim::Faults;
 use v5.36;
 
 my %KIND = map { $_ => 1 } qw(
-    fail delay lose drop cut cut-before close restart hang half garbage status slow plaintext
-    answer refuse missing expire duplicate unknown-id event-storm raw
+    fail delay lose drop cut cut-before close restart hang half garbage status slow
+    plaintext answer refuse missing expire duplicate unknown-id event-storm raw
 );
 
 sub new ($class) { return bless { list => [], next_id => 1 }, $class }

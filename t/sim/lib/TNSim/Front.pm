@@ -101,15 +101,18 @@ sub _request ($self, $http, $request, $conn) {
     my $rest    = $path =~ m{\A/api/v2\.0(?:/|\z)};
     if (!$rest || $upgrade) {
         $journal->count('http');
-        $journal->entry(conn => $http->peer->id, transport => 'http', method => $name,
-            path => $path);
+        $journal->entry(
+            conn => $http->peer->id, transport => 'http', method => $name,
+            path => $path
+        );
     }
     my $fault = $self->_fault($http, $name);
     my $go    = sub { $self->_route($http, $request, $conn, $path, $upgrade) };
     if (ref $fault) {
         Mojo::IOLoop->timer(($fault->{ms} // 1000) / 1000 => sub ($) { $go->() });
+    } elsif (!$fault) {
+        $go->();
     }
-    elsif (!$fault) { $go->() }
     return;
 }
 
@@ -125,7 +128,8 @@ sub _route ($self, $http, $request, $conn, $path, $upgrade) {
         return $self->_upgrade($http, $request, $conn, 'JsonRpc', 'jsonrpc', $version);
     }
     if ($path eq '/api/versions' && $versions) {
-        return $http->reply(200, { 'Content-Type' => 'application/json' },
+        return $http->reply(
+            200, { 'Content-Type' => 'application/json' },
             encode($versions));
     }
     if ($path =~ m{\A/api/v2\.0/} && $release->before('26')) {
@@ -141,9 +145,11 @@ sub _route ($self, $http, $request, $conn, $path, $upgrade) {
 sub _conn_fields ($self, $http, $transport) {
     my $peer = $http->peer;
     return (
-        peer    => $peer,          server => $self->{server}, transport => $transport,
-        address => $peer->address, origin => $peer->origin,   secure => $peer->secure,
-        endpoint => $peer->secure ? pack('H*', $self->{tls}->fingerprint =~ tr{:}{}dr) : undef,
+        peer     => $peer,          server => $self->{server}, transport => $transport,
+        address  => $peer->address, origin => $peer->origin,   secure    => $peer->secure,
+        endpoint => $peer->secure
+        ? pack('H*', $self->{tls}->fingerprint =~ tr{:}{}dr)
+        : undef,
     );
 }
 

@@ -9,7 +9,8 @@ use TNSim::Json  qw(date false);
 use constant KEEP => 1000;
 
 package TNSim::Job::Table {
-    sub new ($class, %field) { return bless { jobs => {}, next_id => 1, %field }, $class } # on_event
+    # on_event: told of every change
+    sub new ($class, %field) { return bless { jobs => {}, next_id => 1, %field }, $class }
 
     sub create ($self, %field) {
         my $job = bless {

@@ -9,7 +9,7 @@ use constant KEEP => 100_000;
 
 my $SECRET =
     qr/\A(?:api_key|password|token|otp_token|secret|peersecret|passphrase|new_password
-                  |rfc_str|dhchap_key|dhchap_ctrl_key|reconnect_token|isns_servers_secret)\z/x;
+                  |rfc_str|dhchap_key|dhchap_ctrl_key|reconnect_token)\z/x;
 
 sub new ($class) {
     my $self = bless {}, $class;
@@ -19,11 +19,12 @@ sub new ($class) {
 
 sub reset ($self) {
     %$self = (
-        log         => [], calls => 0, trips => 0, logins => 0, logins_failed => 0,
-        connections => 0,
-        http        => 0, rest => 0, by_method => {}, errors => 0, reply_violations => 0,
-        violations  => [],
-        limited     => 0,
+        log              => [], calls => 0, trips => 0, logins => 0, logins_failed => 0,
+        connections      => 0,
+        http             => 0, rest => 0, by_method => {}, errors => 0, internal => 0,
+        reply_violations => 0,
+        violations       => [],
+        limited          => 0,
     );
     return;
 }

@@ -131,8 +131,9 @@ sub apply ($self, $spec) {
         @$key{qw(full role_names)} = (@roles ? 0 : 1, \@roles);
     }
     if (exists $spec->{revoked}) {
-        $key->{revoked}        = $spec->{revoked} ? 1 : 0;
-        $key->{revoked_reason} = $spec->{revoked}
+        $key->{revoked} = $spec->{revoked} ? 1 : 0;
+        $key->{revoked_reason} =
+              $spec->{revoked}
             ? $spec->{reason} // 'Revoked by a test'
             : undef;
     }

@@ -13,13 +13,17 @@ sub new ($class) {
 
 sub _now () { return clock_gettime(CLOCK_MONOTONIC) }
 
-# Knobs of POST /world {"limiter": {...}}; "reset" forgets what was counted.
+# Knobs of POST /world {"limiter": {...}}; "reset" forgets what was counted, "age" makes it
+# as many seconds older.
 sub set ($self, $knobs) {
     for my $name (qw(calls window clear_every table_max sleep)) {
         $self->{$name} = $knobs->{$name} if exists $knobs->{$name};
     }
     $self->{sleep} = [$self->{sleep}, $self->{sleep}] if !ref $self->{sleep};
     if ($knobs->{reset}) { %{ $self->{table} } = (); $self->{cleared} = _now() }
+    if (my $seconds = $knobs->{age}) {
+        $_->{since} -= $seconds for values %{ $self->{table} };
+    }
     return;
 }
 

@@ -71,7 +71,8 @@ sub _regex ($x, $pattern) {
 sub _begins ($x, $y) { return defined $x && substr($x, 0, length $y) eq $y }
 
 sub _ends ($x, $y) {
-    return defined $x && length $x >= length $y && substr($x, -length $y || length $x) eq $y;
+    return
+        defined $x && length $x >= length $y && substr($x, -length $y || length $x) eq $y;
 }
 
 my %OP = (
@@ -207,6 +208,11 @@ sub _select ($row, $select) {
     return \%out;
 }
 
+sub _nulls_text ($order) {
+    return "Cannot sort by '$order' because the field contains null values. Please use "
+        . qq("nulls_first:$order" or "nulls_last:$order" to specify null placement.);
+}
+
 sub _order ($rows, $order_by) {
     for my $order (@$order_by) {
         my ($nulls, $minus, $name) = $order =~ /\A(nulls_first:|nulls_last:)?(-)?(.*)\z/s;
@@ -218,10 +224,7 @@ sub _order ($rows, $order_by) {
             else                { push @none, $row }
         }
         if (@none && @some && !$nulls) {
-            _value_error(
-                "Cannot sort by '$order' because the field contains null values. Please use "
-                    . "\"nulls_first:$order\" or \"nulls_last:$order\" to specify null placement."
-            );
+            _value_error(_nulls_text($order));
         }
         my @sorted = sort { _compare($a->[1], $b->[1]) * ($minus ? -1 : 1) } @some;
         @sorted = map { $_->[0] } @sorted;

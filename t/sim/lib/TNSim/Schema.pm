@@ -28,7 +28,8 @@ my $QUERY_OPTIONS = {
 };
 my $QUERY_FILTERS = { type => 'array', items => {} };
 
-sub new ($class, %field) { return bless { compiled => {}, %field }, $class }    # data, release
+# data, release, type_error: whether too few arguments are a type error
+sub new ($class, %field) { return bless { compiled => {}, %field }, $class }
 
 sub _copy ($value) {
     return { map { $_ => _copy($value->{$_}) } keys %$value } if ref $value eq 'HASH';
@@ -161,8 +162,10 @@ sub _counted ($method, $entry, $params) {
     return $params if @$params >= $entry->{min};
     my ($function) = $method =~ /([^.]+)\z/;
     my $name = $entry->{names}[@$params] || 'id';
-    die TNSim::Error->bare('TypeError',
-        "$function() missing 1 required positional argument: '$name'");
+    die TNSim::Error->bare(
+        'TypeError',
+        "$function() missing 1 required positional argument: '$name'"
+    );
 }
 
 # The arguments with defaults; dies with a TNSim::Error.
@@ -180,8 +183,7 @@ sub check ($self, $method, $params) {
         if ($i > $#$params) {
             if ($i < $entry->{min}) {
                 push @bad, $self->_missing($method, $entry, $words, $i);
-            }
-            elsif (exists $entry->{args}[$i]{default}) {
+            } elsif (exists $entry->{args}[$i]{default}) {
                 push @out, $self->_fill($schema, _copy($entry->{args}[$i]{default}));
             }
             next;

@@ -12,7 +12,8 @@ sub _b64 ($bytes) { return encode_base64($bytes, '') }
 # From "n,,n=USER:KEYID,r=NONCE"; undef when the message or the key is not good.
 sub begin ($class, $keys, $text) {
     my ($gs2, $bare, $user, $id, $nonce) =
-        $text =~ m{\A((?:n|y|p=tls-server-end-point),,)(n=([^,]+):([0-9]+),r=([A-Za-z0-9+/=]+))\z}
+        $text =~
+        m{\A((?:n|y|p=tls-server-end-point),,)(n=([^,]+):([0-9]+),r=([A-Za-z0-9+/=]+))\z}
         or return undef;
     my $key = $keys->get($id);
     return undef

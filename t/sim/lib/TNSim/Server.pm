@@ -23,7 +23,8 @@ use TNSim::Schema;
 
 use constant { RUN_AT_ONCE => 10, OUTSTANDING => 20 };
 
-sub new ($class, %field) {    # release (name), world, dir, check_replies, quirks => {name => 0|1}
+# release (a name), dir, check_replies, quirks: {name => 0|1}, rtt, fragment, idle
+sub new ($class, %field) {
     my $release = TNSim::Releases->new($field{release});
     my $self    = bless {
         check_replies   => 0, conns => {}, rtt => 0, fragment => 16_384,
@@ -146,16 +147,20 @@ sub _fault_error ($fault) {
         if $fault->{code};
     my $items = $fault->{items};
     return TNSim::Error->validation(@$items) if $items;
-    return TNSim::Error->call($fault->{errno} // 'EFAULT',
-        $fault->{reason} // 'Injected fault');
+    return TNSim::Error->call(
+        $fault->{errno}  // 'EFAULT',
+        $fault->{reason} // 'Injected fault'
+    );
 }
 
 # Ten run, ten wait, the next is refused.
 sub _enter ($self, $conn, $request) {
     if ($self->quirk('concurrency_limit') && $conn->{running} >= RUN_AT_ONCE) {
         if ($conn->{running} + @{ $conn->{waiting} } >= OUTSTANDING) {
-            return $self->_finish($conn, $request,
-                { error => { code => -32000, too_many => OUTSTANDING } }, 1);
+            return $self->_finish(
+                $conn,                                                    $request,
+                { error => { code => -32000, too_many => OUTSTANDING } }, 1
+            );
         }
         push @{ $conn->{waiting} }, $request;
         return;
@@ -239,7 +244,8 @@ sub _limited ($self, $conn, $method) {
     return undef if $conn->user && !$self->quirk('limiter_counts_logged_in');
     my $limiter = $self->{limiter};
     return undef
-        if $limiter->allow($method->{name}, $conn->address,
+        if $limiter->allow(
+        $method->{name}, $conn->address,
         $self->quirk('limiter_table_full'));
     $self->{journal}->count('limited');
     return $limiter->delay;
@@ -334,7 +340,8 @@ sub _start_job ($self, $conn, $method, $request, $done) {
     my $legacy = $conn->option('legacy_jobs') // 1;
     return $done->({ result => $job->id }) if $legacy || !$conn->jsonrpc;
     $job->wait(sub ($job) {
-        $done->($job->state eq 'SUCCESS'
+        $done->(
+            $job->state eq 'SUCCESS'
             ? { result => $job->result }
             : { error  => $job->error });
     });
@@ -390,6 +397,14 @@ sub _add_fields ($result) {
     return;
 }
 
+# What no handler meant to die of is tnsim's own fault, and must not stay unseen.
+sub _own_fault ($self, $method, $error) {
+    return if !$error || ref $error eq 'HASH' || $error->class ne 'Exception';
+    $self->{journal}->count('internal');
+    print STDERR "tnsim: $method: ", $error->text, "\n";
+    return;
+}
+
 sub _outcome_text ($outcome) {
     my $error = $outcome->{error} // return 'ok';
     return "code $error->{code}" if ref $error eq 'HASH';
@@ -400,7 +415,10 @@ sub _outcome_text ($outcome) {
 }
 
 sub _check_reply ($self, $request, $outcome) {
-    if ($outcome->{error}) { $self->{journal}->count('errors'); return }
+    if (my $error = $outcome->{error}) {
+        $self->{journal}->count('errors');
+        return $self->_own_fault($request->{method}, $error);
+    }
     return if !$self->{check_replies};
     my $method = $self->{registry}->method($request->{method}) // return;
     return if $method->{job};

@@ -99,13 +99,14 @@ sub ddp ($self, $key = $self->{api_key}) {
 sub http ($self, $method, $path, %opt) {
     my $body = $opt{body};
     $body = $json->encode($$body) if ref $body;
-    my @head = ("$method $path HTTP/1.1", 'Host: nas', 'Connection: close',
+    my @head = (
+        "$method $path HTTP/1.1", 'Host: nas', 'Connection: close',
         @{ $opt{headers} // [] });
     push @head, 'Content-Length: ' . length $body if defined $body;
     my $socket = $opt{socket} // $self->socket // return { status => 0 };
     print $socket join("\r\n", @head, '', $body // '');
     my $reply = '';
-    my $until = now() + ($opt{timeout} // 20);
+    my $until = now() + ($opt{timeout} // 60);
 
     while (now() < $until) {
         next
@@ -134,7 +135,8 @@ sub _control ($self, $method, $path, $value = undef) {
     my ($host, $port) = $self->{control} =~ m{\Ahttp://(.+):(\d+)\z};
     my $socket = IO::Socket::IP->new(PeerHost => $host, PeerPort => $port)
         // die "control address: $!\n";
-    my $reply = $self->http($method, $path, socket => $socket,
+    my $reply = $self->http(
+        $method, $path, socket => $socket,
         defined $value ? (body => \$value) : ());
     die "control: $reply->{body}\n" if $reply->{status} != 200;
     return $reply;
@@ -161,7 +163,7 @@ package TNSim::Test::Socket {
             '',                    ''
         );
         my $self = bless { socket => $socket, buffer => '', id => 0, frames => [] }, $class;
-        while ($self->{buffer} !~ /\r\n\r\n/) { last if !$self->_more(10) }
+        while ($self->{buffer} !~ /\r\n\r\n/) { last if !$self->_more(30) }
         ($self->{head}, $self->{buffer}) = split /\r\n\r\n/, $self->{buffer}, 2;
         return $self;
     }
@@ -193,7 +195,7 @@ package TNSim::Test::Socket {
 
     # The next message; {close => code, reason}, {ended => 1} or {silent => 1} when there is
     # none.
-    sub receive ($self, $seconds = 10) {
+    sub receive ($self, $seconds = 30) {
         my ($message, $until) = ('', TNSim::Test::now() + $seconds);
         $self->{frames} = [];
         while (1) {
@@ -250,9 +252,10 @@ package TNSim::Test::Socket {
     # The job's row once it is over.
     sub job ($self, $method, @params) {
         my $id    = $self->result($method, @params);
-        my $until = TNSim::Test::now() + 10;
+        my $until = TNSim::Test::now() + 60;
         while (TNSim::Test::now() < $until) {
-            my $row = $self->result('core.get_jobs', [['id', '=', $id]],
+            my $row = $self->result(
+                'core.get_jobs', [['id', '=', $id]],
                 { get => Cpanel::JSON::XS::true });
             return $row if $row->{state} =~ /SUCCESS|FAILED|ABORTED/;
             Time::HiRes::sleep(0.005);

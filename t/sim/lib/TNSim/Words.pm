@@ -109,8 +109,10 @@ sub items ($self, $name, $schema, $error) {
     if ($rule eq 'enum' || $rule eq 'const') {
         return [$place, 'Invalid choice'] if $self->{old};
         my @choices = $rule eq 'const' ? ($at->{const}) : @{ $at->{enum} // [] };
-        return [$place,
-            @choices ? 'Input should be ' . _choices(@choices) : 'Input is not valid'];
+        return [
+            $place,
+            @choices ? 'Input should be ' . _choices(@choices) : 'Input is not valid'
+        ];
     }
     if ($rule eq 'type') {
         my ($want, $got) = @more > 1 ? @more : ($kind, $more[0]);

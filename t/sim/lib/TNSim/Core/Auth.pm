@@ -87,8 +87,9 @@ sub _login_ex ($call) {
     if ($how eq 'SCRAM') { return _scram($call, $request) }
     _count($call);
     if ($server->standby) {
-        return { response_type => 'REDIRECT',
-            urls => $server->{standby_urls} // ['https://192.0.2.1'] };
+        return {
+            response_type => 'REDIRECT',
+            urls          => $server->{standby_urls} // ['https://192.0.2.1'] };
     }
     if ($how eq 'API_KEY_PLAIN')  { return _key_plain($call, $request) }
     if ($how eq 'PASSWORD_PLAIN') { return _password_plain($call, $request) }
@@ -123,8 +124,9 @@ sub _scram ($call, $request) {
     if ($request->{scram_type} eq 'CLIENT_FIRST_MESSAGE') {
         _count($call);
         if ($call->server->standby) {
-            return { response_type => 'REDIRECT',
-                urls => $call->server->{standby_urls} // ['https://192.0.2.1'] };
+            return {
+                response_type => 'REDIRECT',
+                urls          => $call->server->{standby_urls} // ['https://192.0.2.1'] };
         }
         my $exchange = TNSim::Scram->begin($keys, $request->{rfc_str})
             // return $refuse->();
@@ -133,14 +135,17 @@ sub _scram ($call, $request) {
     }
     my $exchange = delete $conn->{scram}
         // die TNSim::Error->call('EFAULT', 'SCRAM authentication is not in progress');
-    my $final = $exchange->finish($request->{rfc_str}, $call->conn->endpoint) // return $refuse->();
-    my $user  = _enter($call, $exchange->key);
+    my $final = $exchange->finish($request->{rfc_str}, $call->conn->endpoint)
+        // return $refuse->();
+    my $user = _enter($call, $exchange->key);
     return _scram_reply('SERVER_FINAL_RESPONSE', $final, _user_info($call, $user));
 }
 
 sub _scram_reply ($type, $text, $user_info) {
-    return { response_type => 'SCRAM_RESPONSE', scram_type => $type, rfc_str => $text,
-        user_info => $user_info };
+    return {
+        response_type => 'SCRAM_RESPONSE', scram_type => $type, rfc_str => $text,
+        user_info     => $user_info
+    };
 }
 
 sub _logout ($call) {
@@ -191,8 +196,10 @@ sub _me ($call) {
 
 sub _mechanisms ($call) {
     if (!$call->user && $call->quirk('mechanism_choices_broken')) {
-        die TNSim::Error->bare('AttributeError',
-            "'NoneType' object has no attribute 'is_user_session'");
+        die TNSim::Error->bare(
+            'AttributeError',
+            "'NoneType' object has no attribute 'is_user_session'"
+        );
     }
     return [
         'API_KEY_PLAIN', 'TOKEN_PLAIN', 'PASSWORD_PLAIN',

@@ -7,14 +7,17 @@ use TNSim::Json qw(false true);
 use TNSim::Query;
 use TNSim::Uuid;
 
-my %CALLED = ('sharing.nfs' => 'SharingNFS', 'nvmet.subsys' => 'NVMetSubsys',
-    'nvmet.namespace' => 'NVMetNamespace');
+my %CALLED = (
+    'sharing.nfs'     => 'SharingNFS', 'nvmet.subsys' => 'NVMetSubsys',
+    'nvmet.namespace' => 'NVMetNamespace'
+);
 my @PARTS = qw(subsys port host);
 
 sub methods () {
     return { (
             map { ("$_.create" => { code => \&_create }) }
-                qw(sharing.nfs nvmet.host nvmet.host_subsys nvmet.namespace nvmet.port nvmet.port_subsys nvmet.subsys)
+                qw(sharing.nfs nvmet.host nvmet.host_subsys nvmet.namespace nvmet.port
+                nvmet.port_subsys nvmet.subsys)
         ),
         (map { ("$_.delete" => { code => \&_delete }) } keys %CALLED),
         'sharing.nfs.query' =>
@@ -38,8 +41,10 @@ sub _rows ($call, $kind) {
 my $BASE = 'nqn.2011-06.com.truenas:uuid:b2b6c9b4-7c2a-4d2e-9f55-0c1f9d7b2a11';
 
 sub _config ($call) {
-    return { id => 1, basenqn => $BASE, kernel => true, ana => false, rdma => false,
-        xport_referral => true };
+    return {
+        id             => 1, basenqn => $BASE, kernel => true, ana => false, rdma => false,
+        xport_referral => true
+    };
 }
 
 sub _quotas ($call) { return $call->server->{foreign}{quota}{ $call->arg(0) } //= {} }

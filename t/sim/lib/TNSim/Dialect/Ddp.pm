@@ -66,9 +66,10 @@ sub _dict ($self, $errno, $reason, %more) {
 
 sub _error ($self, $error, $method) {
     if (ref $error eq 'HASH') {
-        return $self->_dict(109,
-            "Maximum number of concurrent calls ($error->{too_many}) has exceeded.")
-            if $error->{too_many};
+        return $self->_dict(
+            109,
+            "Maximum number of concurrent calls ($error->{too_many}) has exceeded."
+        ) if $error->{too_many};
         return $self->_dict($error->{code}, $error->{message}) if $error->{code} != -32_601;
         my ($service, $name) = $method =~ /\A(.*)\.([^.]*)\z/ ? ($1, $2) : ('', $method);
         return $self->_dict(201, "[ENOMETHOD] Method '$name' not found in '$service'");
@@ -77,23 +78,30 @@ sub _error ($self, $error, $method) {
         (class => $error->class, formatted => '...', repr => $error->repr, frames => []);
     my $items = $error->items;
     if ($error->kind eq 'not_found') {
-        return $self->_dict(2, $error->reason, type => 'VALIDATION', trace => \%trace,
-            extra => $items);
+        return $self->_dict(
+            2, $error->reason, type => 'VALIDATION', trace => \%trace,
+            extra => $items
+        );
     }
     if ($error->kind eq 'validation') {
-        return $self->_dict(11, $error->reason, type => 'VALIDATION', trace => \%trace,
-            extra => $items);
+        return $self->_dict(
+            11, $error->reason, type => 'VALIDATION', trace => \%trace,
+            extra => $items
+        );
     }
-    return $self->_dict($error->errno, $error->reason, trace => \%trace,
-        extra => $error->extra);
+    return $self->_dict(
+        $error->errno, $error->reason, trace => \%trace,
+        extra => $error->extra
+    );
 }
 
 sub render ($self, $request, $outcome) {
     my %reply = (msg => 'result', id => $request->{id});
     if ($outcome->{error}) {
         $reply{error} = $self->_error($outcome->{error}, $request->{method});
+    } else {
+        $reply{result} = $outcome->{result};
     }
-    else { $reply{result} = $outcome->{result} }
     return encode(\%reply);
 }
 

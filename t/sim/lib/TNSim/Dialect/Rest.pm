@@ -88,7 +88,8 @@ sub request ($self, $http, $request) {
         my $body = $status == 500 ? encode({ message => $text, traceback => '' }) : $text;
         return $self->_early($path, $status, $body);
     }
-    return $server->submit($self,
+    return $server->submit(
+        $self,
         { id => undef, method => $method->{name}, params => $params, http => $http });
 }
 
@@ -170,7 +171,8 @@ sub _named ($self, $method, $id, $names, $value) {
 sub _answer ($self, $outcome) {
     my $error = $outcome->{error} // return (200, encode($outcome->{result}));
     if (ref $error eq 'HASH') {
-        return (422,
+        return (
+            422,
             encode({ message => $error->{message} // 'Too many requests', errno => 109 }));
     }
     my $kind = $error->kind;
@@ -191,9 +193,9 @@ sub _answer ($self, $outcome) {
     return (
         500,
         encode({
-                message   => $error->reason,
-                traceback => 'Traceback (most recent call last): ...'
-            }));
+            message   => $error->reason,
+            traceback => 'Traceback (most recent call last): ...'
+        }));
 }
 
 sub render ($self, $request, $outcome) {

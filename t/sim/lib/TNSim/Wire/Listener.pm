@@ -102,8 +102,9 @@ sub _greet ($self, $handle) {
     };
     if ($kind eq 'delay') {
         Mojo::IOLoop->timer(($fault->{ms} // 0) / 1000 => sub ($) { $begin->() });
+    } else {
+        $begin->();
     }
-    else { $begin->() }
     return;
 }
 

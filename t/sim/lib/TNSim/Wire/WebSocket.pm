@@ -47,8 +47,7 @@ sub _frame ($self, $fin, $rsv1, $rsv2, $rsv3, $op, $payload) {
     return $self->{on_binary}->() if $kind != WS_TEXT;
     my $text =
         eval { Encode::decode('UTF-8', $message, Encode::FB_CROAK | Encode::LEAVE_SRC) };
-    return
-        defined $text
+    return defined $text
         ? $self->{on_text}->($text)
         : $self->close(1007, 'Invalid UTF-8 text message');
 }
