@@ -65,6 +65,7 @@ static bool die_at(unsigned n, int (*op)(void))
     }
     status = wait_child(pid);
     w->crash_at = 0;
+    memset(w->is_scanning, 0, sizeof(w->is_scanning));
     ck_assert_msg(status == 0 || status == 137, "access %u: the child ended with %d", n,
                   status);
     return status == 0;

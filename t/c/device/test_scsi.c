@@ -330,6 +330,9 @@ START_TEST(test_a_mapped_volume_costs_at_most_40_system_calls_and_no_command)
         calls = n < calls ? n : calls;
     }
     tns__sysroot_close(plain);
+#ifdef __SANITIZE_ADDRESS__
+    calls = -1; /* its allocator makes calls of its own */
+#endif
     if (calls < 0) {
         printf("# this machine does not let us count system calls\n");
         return;

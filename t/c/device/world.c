@@ -89,11 +89,35 @@ void w_lock(struct world *w)
         pthread_mutex_consistent(&w->mutex);
 }
 
+/* The kernel serves one write after the other; our attribute is a file that would be overwritten. */
+static void wait_turn(struct world *w, const char *path)
+{
+    for (int i = 0; i < W_PORTALS; i++) {
+        char scan[64];
+        bool is_mine = false;
+
+        w_fmt(scan, sizeof(scan), "/sys/class/scsi_host/host%u/scan", w->sessions[i].host);
+        if (!w->sessions[i].exists || strcmp(scan, path) != 0)
+            continue;
+        while (!is_mine) {
+            w_lock(w);
+            w_tick(w);
+            is_mine = !w->is_scanning[i];
+            w->is_scanning[i] = true;
+            pthread_mutex_unlock(&w->mutex);
+            if (!is_mine)
+                poll(NULL, 0, 1);
+        }
+    }
+}
+
 static void trace(void *user, const char *verb, const char *path)
 {
     struct world *w = user;
     size_t len;
 
+    if (strcmp(verb, "open") == 0)
+        wait_turn(w, path);
     w_lock(w);
     if (++w->accesses == w->crash_at) {
         pthread_mutex_unlock(&w->mutex);
@@ -331,6 +355,7 @@ void world_told(struct world *w, const char *expected)
 void world_forget(struct world *w)
 {
     w->commands[0] = w->told[0] = w->traced[0] = '\0';
+    memset(w->is_scanning, 0, sizeof(w->is_scanning));
     w->identified = w->scans = w->deletes = w->rescans = 0;
 }
 

@@ -85,6 +85,7 @@ struct world {
     char commands[8192];
     char traced[1 << 19];
     unsigned identified, scans, deletes, rescans;
+    bool is_scanning[W_PORTALS]; /* the attribute was opened and not yet written */
     unsigned accesses, crash_at; /* the process dies at that access; 0: never */
 
     /* multipathd */

@@ -491,8 +491,10 @@ void w_tick(struct world *w)
 
     for (int i = 0; i < W_PORTALS; i++) {
         w_fmt(path, sizeof(path), "/sys/class/scsi_host/host%u/scan", w->sessions[i].host);
-        if (w->sessions[i].exists && take(w, path, text))
+        if (w->sessions[i].exists && take(w, path, text)) {
+            w->is_scanning[i] = false;
             do_scan(w, i, text);
+        }
     }
     for (int i = 0; i < W_DISKS; i++) {
         struct w_disk *d = &w->disks[i];
