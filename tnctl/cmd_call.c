@@ -29,8 +29,10 @@ static bool is_method(const char *text)
 /* Methods that change nothing by their name: they may be repeated after a lost reply. */
 static bool is_read(const char *method)
 {
-    static const char *const tails[] = { ".query", ".get_instance", ".config", ".version",
-                                         ".info",  ".ready",        ".state",  ".get_jobs" };
+    static const char *const tails[] = {
+        ".query", ".get_instance", ".config", ".version",
+        ".info",  ".ready",        ".state",  ".get_jobs"
+    };
     size_t len = strlen(method);
 
     for (size_t i = 0; i < TNS_ARRAY_LEN(tails); i++) {
@@ -49,7 +51,8 @@ static json_t *read_params(int argc, char *argv[], int *ret_bad)
     for (int i = 0; i < argc && params; i++) {
         json_t *value = NULL;
 
-        if (tns__json_parse(argv[i], strlen(argv[i]), &tns__json_default_limits, &value, NULL)) {
+        if (tns__json_parse(argv[i], strlen(argv[i]), &tns__json_default_limits, &value,
+                            NULL)) {
             *ret_bad = i + 1;
             return NULL;
         }

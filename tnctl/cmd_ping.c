@@ -61,11 +61,10 @@ static void ask_clock(struct tns_session *s, struct pong *p)
     if (!json_is_integer(stamp))
         return;
     p->clock_known = true;
-    p->clock_ahead_s =
-        (double)json_integer_value(stamp) / 1e3 -
-        ((double)before.tv_sec + (double)after.tv_sec +
-         (double)(before.tv_nsec + after.tv_nsec) / 1e9) /
-            2;
+    p->clock_ahead_s = (double)json_integer_value(stamp) / 1e3 -
+                       ((double)before.tv_sec + (double)after.tv_sec +
+                        (double)(before.tv_nsec + after.tv_nsec) / 1e9) /
+                           2;
 }
 
 static const char *dialect_name(enum tns_dialect dialect)
@@ -86,11 +85,12 @@ static const char *dialect_name(enum tns_dialect dialect)
 static int print_json(const struct tnctl *ctl, const struct pong *p)
 {
     _tns_json_ json_t *clock = p->clock_known ? json_real(p->clock_ahead_s) : json_null();
-    _tns_json_ json_t *obj = json_pack(
-        "{s:s,s:i,s:s,s:s,s:i,s:s,s:b,s:f,s:O}", "version", p->caps->version, "release",
-        (int)p->caps->release, "dialect", dialect_name(p->info.dialect), "host", p->info.host,
-        "port", (int)p->info.port, "fingerprint", p->info.fingerprint, "via_holder",
-        p->info.via_holder, "rtt_ms", p->rtt_ms, "clock_ahead_s", clock);
+    _tns_json_ json_t *obj =
+        json_pack("{s:s,s:i,s:s,s:s,s:i,s:s,s:b,s:f,s:O}", "version", p->caps->version,
+                  "release", (int)p->caps->release, "dialect",
+                  dialect_name(p->info.dialect), "host", p->info.host, "port",
+                  (int)p->info.port, "fingerprint", p->info.fingerprint, "via_holder",
+                  p->info.via_holder, "rtt_ms", p->rtt_ms, "clock_ahead_s", clock);
 
     return tnctl_print(ctl, obj);
 }
@@ -107,7 +107,8 @@ static int print_text(const struct pong *p)
                p->clock_ahead_s < 0 ? "behind" : "ahead of");
     else
         printf("clock        not told (system.info needs the role READONLY_ADMIN)\n");
-    printf("fingerprint  %s\n", p->info.fingerprint[0] ? p->info.fingerprint : "none (no TLS)");
+    printf("fingerprint  %s\n",
+           p->info.fingerprint[0] ? p->info.fingerprint : "none (no TLS)");
     return fflush(stdout) == 0 ? TNCTL_OK : TNCTL_FAILED;
 }
 

@@ -35,11 +35,12 @@ static int exit_code(const struct tns_error *err)
 
 static void tell_as_json(const struct tns_error *err)
 {
-    _tns_json_ json_t *obj = json_pack(
-        "{s:{s:s,s:s,s:s,s:b,s:b,s:i}}", "error", "code", tns_code_name(err->code), "op",
-        err->op, "text", err->text, "retryable", (err->flags & TNS_F_RETRYABLE) != 0,
-        "outcome_unknown", (err->flags & TNS_F_OUTCOME_UNKNOWN) != 0, "retry_after_ms",
-        (int)err->retry_after_ms);
+    _tns_json_ json_t *obj =
+        json_pack("{s:{s:s,s:s,s:s,s:b,s:b,s:i}}", "error", "code",
+                  tns_code_name(err->code), "op", err->op, "text", err->text, "retryable",
+                  (err->flags & TNS_F_RETRYABLE) != 0, "outcome_unknown",
+                  (err->flags & TNS_F_OUTCOME_UNKNOWN) != 0, "retry_after_ms",
+                  (int)err->retry_after_ms);
 
     if (obj)
         json_dumpf(obj, stderr, JSON_COMPACT);
@@ -51,8 +52,9 @@ int tnctl_fail(const struct tnctl *ctl, const struct tns_error *err)
     if (ctl->json)
         tell_as_json(err);
     else if (err->flags & TNS_F_OUTCOME_UNKNOWN)
-        fprintf(stderr, "tnctl: %s: %s (it may have happened all the same: look before you "
-                        "repeat it)\n",
+        fprintf(stderr,
+                "tnctl: %s: %s (it may have happened all the same: look before you "
+                "repeat it)\n",
                 tns_code_name(err->code), err->text);
     else
         fprintf(stderr, "tnctl: %s: %s\n", tns_code_name(err->code), err->text);
@@ -78,7 +80,8 @@ int tnctl_usage(const char *fmt, ...)
 
 int tnctl_print(const struct tnctl *ctl, const json_t *value)
 {
-    size_t style = JSON_ENCODE_ANY | JSON_SORT_KEYS | (ctl->json ? JSON_COMPACT : JSON_INDENT(2));
+    size_t style =
+        JSON_ENCODE_ANY | JSON_SORT_KEYS | (ctl->json ? JSON_COMPACT : JSON_INDENT(2));
 
     if (json_dumpf(value, stdout, style) == 0 && fputc('\n', stdout) != EOF &&
         fflush(stdout) == 0)

@@ -15,7 +15,8 @@ static void warn_of_mode(const char *path, int fd)
     struct stat st;
 
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077))
-        fprintf(stderr, "tnctl: warning: %s can be read by others (mode %04o): chmod 600 it\n",
+        fprintf(stderr,
+                "tnctl: warning: %s can be read by others (mode %04o): chmod 600 it\n",
                 path, (unsigned)(st.st_mode & 07777));
 }
 

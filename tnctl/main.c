@@ -61,7 +61,8 @@ static void print_help(void)
 {
     puts("usage: tnctl OPTION... COMMAND [ARGUMENT...]\n");
     for (size_t i = 0; i < TNS_ARRAY_LEN(commands); i++)
-        printf("  %s %s\n      %s\n", commands[i]->name, commands[i]->args, commands[i]->help);
+        printf("  %s %s\n      %s\n", commands[i]->name, commands[i]->args,
+               commands[i]->help);
     puts("\nWhere the NAS is:\n"
          "  --host NAME[,NAME]    name or address; several are tried in order\n"
          "  --port N              other than 443\n"

@@ -137,10 +137,10 @@ static void send_json(struct client *c, const json_t *message)
 
 void tnsd_client_welcome(struct client *c, const struct tns_session *s)
 {
-    _tns_json_ json_t *message = json_pack(
-        "{s:b,s:s,s:i,s:s,s:i,s:s}", "up", 1, "host", s->at_host, "port", (int)s->at_port,
-        "fingerprint", s->fingerprint, "dialect", (int)s->caps.dialect, "version",
-        s->caps.version);
+    _tns_json_ json_t *message =
+        json_pack("{s:b,s:s,s:i,s:s,s:i,s:s}", "up", 1, "host", s->at_host, "port",
+                  (int)s->at_port, "fingerprint", s->fingerprint, "dialect",
+                  (int)s->caps.dialect, "version", s->caps.version);
 
     c->welcomed = true;
     send_json(c, message);
@@ -154,7 +154,8 @@ void tnsd_client_answer(struct client *c, struct item *item, bool broken)
     if (item->call.error.code) {
         error = tns__error_to_json(&item->call.error);
         if (error && broken)
-            message = json_pack("{s:I,s:o,s:b}", "id", item->id, "error", error, "broken", 1);
+            message =
+                json_pack("{s:I,s:o,s:b}", "id", item->id, "error", error, "broken", 1);
         else if (error)
             message = json_pack("{s:I,s:o}", "id", item->id, "error", error);
     } else {

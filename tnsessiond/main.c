@@ -24,7 +24,8 @@
 static void print_help(void)
 {
     puts("usage: tnsessiond [--run-dir DIR] [--idle SECONDS] [--foreground] [--verbose]\n\n"
-         "Holds the session of this node with each NAS, and serves all processes over it. Every\n"
+         "Holds the session of this node with each NAS, and serves all processes over it. "
+         "Every\n"
          "program that needs it starts it by itself; see tnsessiond(8).\n\n"
          "  --run-dir DIR    instead of " TNS_DEFAULT_RUN_DIR "\n"
          "  --idle SECONDS   leave after so long without a call, default 300\n"
@@ -77,11 +78,13 @@ static int listen_ourselves(struct tnsd *d, struct tns_error *err)
     tns__fmt(addr.sun_path, sizeof addr.sun_path, "/proc/self/fd/%d/" TNS_HOLDER_SOCKET,
              d->dirfd);
     if (connect(probe, (const struct sockaddr *)&addr, sizeof addr) == 0)
-        return tns__error_set(err, TNS_E_EXISTS, "another one serves %s already", d->run_dir);
+        return tns__error_set(err, TNS_E_EXISTS, "another one serves %s already",
+                              d->run_dir);
     unlinkat(d->dirfd, TNS_HOLDER_SOCKET, 0);
     if (bind(fd, (const struct sockaddr *)&addr, sizeof addr) != 0 ||
         fchmodat(d->dirfd, TNS_HOLDER_SOCKET, 0600, 0) != 0 || listen(fd, BACKLOG) != 0)
-        return tns__error_errno(err, TNS_E_DEVICE, errno, "cannot listen in %s", d->run_dir);
+        return tns__error_errno(err, TNS_E_DEVICE, errno, "cannot listen in %s",
+                                d->run_dir);
     d->listen_fd = TNS_STEAL_FD(fd);
     return 0;
 }
@@ -127,8 +130,15 @@ static int read_number(const char *text, uint64_t max, uint64_t *ret)
     return tns__parse_u64(text, ret) && *ret <= max ? 0 : -1;
 }
 
-enum option_id { OPT_FOREGROUND = 256, OPT_HELP, OPT_IDLE, OPT_LISTEN_FD, OPT_RUN_DIR,
-                 OPT_VERBOSE, OPT_VERSION };
+enum option_id {
+    OPT_FOREGROUND = 256,
+    OPT_HELP,
+    OPT_IDLE,
+    OPT_LISTEN_FD,
+    OPT_RUN_DIR,
+    OPT_VERBOSE,
+    OPT_VERSION
+};
 
 static const struct option options[] = {
     { "foreground", no_argument, NULL, OPT_FOREGROUND },

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The session holder: what its files share. */
+
 /*
- * The session holder. One process, the router, owns the socket and reads who a client wants to be;
+ * One process, the router, owns the socket and reads who a client wants to be;
  * for each (endpoints, credential) it forks a worker that holds the one session and serves all its
  * clients over it:
  *
@@ -16,8 +18,8 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "session/inside.h"
 #include "session/pipe.h"
-#include "session/session_priv.h"
 
 struct tnsd {
     const char *run_dir;

@@ -32,7 +32,8 @@ static int check_holdable(const struct upstream *up, struct tns_error *err)
 {
     if (up->session->rpc->ops->submit)
         return 0;
-    return tns__error_set(err, TNS_E_UNSUPPORTED, "%s speaks REST: there is no session to hold",
+    return tns__error_set(err, TNS_E_UNSUPPORTED,
+                          "%s speaks REST: there is no session to hold",
                           up->session->at_host);
 }
 
@@ -60,7 +61,8 @@ struct upstream *tnsd_upstream(struct worker *w, unsigned ms, struct tns_error *
     }
     up->ping_ns = tns__now_ns() + PING_NS;
     refresh_deadline(up);
-    tnsd_log(LOG_INFO, "logged in at %s, %s", up->session->at_host, up->session->caps.version);
+    tnsd_log(LOG_INFO, "logged in at %s, %s", up->session->at_host,
+             up->session->caps.version);
     return up;
 }
 

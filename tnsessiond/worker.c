@@ -190,7 +190,8 @@ static void consider_leaving(struct worker *w)
     if (!w->leaving && (idle || w->ending || w->control < 0)) {
         w->leaving = true;
         w->busy_ns = tns__now_ns();
-        if (w->control >= 0 && send(w->control, &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1) {
+        if (w->control >= 0 &&
+            send(w->control, &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1) {
             close(w->control);
             w->control = -1;
         }
@@ -203,7 +204,8 @@ static bool may_leave(const struct worker *w)
 {
     bool late = w->leaving && tns__now_ns() - w->busy_ns > ENDING_NS;
 
-    return w->leaving && w->control < 0 && ((!w->clients && !w->submitted) || (late && w->ending));
+    return w->leaving && w->control < 0 &&
+           ((!w->clients && !w->submitted) || (late && w->ending));
 }
 
 /* ---- the loop ---- */

@@ -17,19 +17,19 @@ struct item {
     struct client *client; /* NULL: gone, the answer is dropped */
     struct upstream *up;   /* NULL: not submitted yet */
     json_int_t id;
-    json_t *message;       /* holds method and params */
+    json_t *message; /* holds method and params */
     struct tns_call call;
     unsigned left_ms;
-    bool again;            /* sent twice already, since the session had expired */
+    bool again; /* sent twice already, since the session had expired */
 };
 
 struct client {
     struct client *next;
     struct tns_pipe pipe;
-    uint64_t until_ns;   /* of its hello */
+    uint64_t until_ns; /* of its hello */
     bool welcomed;
-    bool closing;        /* reads no more; closed as soon as everything is answered and sent */
-    struct item *queue;  /* in order, not submitted yet */
+    bool closing; /* reads no more; closed as soon as everything is answered and sent */
+    struct item *queue; /* in order, not submitted yet */
     unsigned queued;
     unsigned submitted;
 };

@@ -65,8 +65,8 @@ unsigned tns__release_of(const char *version)
     return 0;
 }
 
-int tns__caps_from_version(const char *version, enum tns_dialect dialect, struct tns_caps *ret,
-                           struct tns_error *err)
+int tns__caps_from_version(const char *version, enum tns_dialect dialect,
+                           struct tns_caps *ret, struct tns_error *err)
 {
     const struct row *row = NULL;
     unsigned release = tns__release_of(version);
@@ -77,9 +77,9 @@ int tns__caps_from_version(const char *version, enum tns_dialect dialect, struct
             row = &rows[i];
     }
     if (!row)
-        return tns__error_set(err, TNS_E_UNSUPPORTED,
-                              "the NAS runs '%.60s'; TrueNAS SCALE 22.12 or later is needed",
-                              version);
+        return tns__error_set(
+            err, TNS_E_UNSUPPORTED,
+            "the NAS runs '%.60s'; TrueNAS SCALE 22.12 or later is needed", version);
     if (!tns__fmt(caps.version, sizeof caps.version, "%s", version))
         return tns__error_set(err, TNS_E_PROTOCOL, "system.version answers %zu bytes",
                               strlen(version));

@@ -9,7 +9,8 @@
 #include "base/text.h"
 
 static int open_dialect(struct tns_session *s, const struct tns_endpoint *ep,
-                        enum tns_dialect dialect, struct tns_rpc **ret, struct tns_error *err)
+                        enum tns_dialect dialect, struct tns_rpc **ret,
+                        struct tns_error *err)
 {
     switch (dialect) {
     case TNS_DIALECT_JSONRPC:
@@ -178,7 +179,8 @@ static int enter_share(struct tns_session *s, size_t host, size_t left, struct e
     tns__conf_endpoint(&s->conf, host, &ep);
     if (ep.insecure)
         tns__log(&s->ctx, 4, "session",
-                 "%s: the certificate is not verified (api_insecure); tn_fingerprint would do it",
+                 "%s: the certificate is not verified (api_insecure); tn_fingerprint would "
+                 "do it",
                  ep.host);
     if (left > 1)
         s->ctx.deadline_ns =

@@ -30,12 +30,13 @@ static char *describe(const struct tns_conf *conf)
 
     if (!hosts || !prints)
         return NULL;
-    return tns__asprintf("%s|%d|%d|%u|%d|%d|%s|%s|%s", hosts, (int)conf->transport, conf->tls,
-                         conf->port, conf->insecure, conf->prefer_ipv4, prints,
+    return tns__asprintf("%s|%d|%d|%u|%d|%d|%s|%s|%s", hosts, (int)conf->transport,
+                         conf->tls, conf->port, conf->insecure, conf->prefer_ipv4, prints,
                          conf->ca_file ? conf->ca_file : "", conf->user ? conf->user : "");
 }
 
-bool tns__conf_digest(const struct tns_conf *conf, const struct tns_secret *key, char ret[17])
+bool tns__conf_digest(const struct tns_conf *conf, const struct tns_secret *key,
+                      char ret[17])
 {
     _tns_free_ char *text = describe(conf);
     size_t key_len = tns__secret_len(key);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "session/pipe.h"
+#include "session/session_priv.h"
 
 #define WINDOW 8
 #define ATTEMPTS 4
@@ -33,8 +34,8 @@ static int next_message(const struct tns_ctx *ctx, struct tns_pipe *p, size_t ma
             rc = tns__pipe_take_json(p, max, ret, err);
         if (rc)
             return rc < 0 ? rc : 0;
-        rc = tns__ctx_poll(ctx, p->fd, tns__pipe_pending(p) ? POLLIN | POLLOUT : POLLIN, what,
-                           err);
+        rc = tns__ctx_poll(ctx, p->fd, tns__pipe_pending(p) ? POLLIN | POLLOUT : POLLIN,
+                           what, err);
         if (rc < 0)
             return rc;
     }
@@ -46,13 +47,13 @@ static int send_call(struct holder_rpc *h, const struct tns_call *call, uint64_t
     json_t *params = call->params;
     _tns_json_ json_t *message = NULL;
 
-    message = params ? json_pack("{s:I,s:s,s:O,s:I,s:i}", "id", (json_int_t)id, "method",
-                                 call->method, "params", params, "flags",
-                                 (json_int_t)call->flags, "left_ms",
-                                 tns__ctx_left_ms(h->base.ctx))
-                     : json_pack("{s:I,s:s,s:[],s:I,s:i}", "id", (json_int_t)id, "method",
-                                 call->method, "params", "flags", (json_int_t)call->flags,
-                                 "left_ms", tns__ctx_left_ms(h->base.ctx));
+    message =
+        params ? json_pack("{s:I,s:s,s:O,s:I,s:i}", "id", (json_int_t)id, "method",
+                           call->method, "params", params, "flags", (json_int_t)call->flags,
+                           "left_ms", tns__ctx_left_ms(h->base.ctx))
+               : json_pack("{s:I,s:s,s:[],s:I,s:i}", "id", (json_int_t)id, "method",
+                           call->method, "params", "flags", (json_int_t)call->flags,
+                           "left_ms", tns__ctx_left_ms(h->base.ctx));
     return message ? tns__pipe_queue_json(&h->pipe, message, err) : tns__error_nomem(err);
 }
 
@@ -62,7 +63,8 @@ struct run {
     size_t n;
     uint64_t first_id;
     size_t queued, done;
-    uint64_t *ends; /* where in the stream each frame ends: it left when that much was sent */
+    uint64_t
+        *ends; /* where in the stream each frame ends: it left when that much was sent */
     bool broken;
     struct tns_error why;
 };
@@ -79,15 +81,15 @@ static void take_error(struct run *r, struct tns_call *call, const json_t *messa
 
 static int take_reply(struct run *r, json_t *message, struct tns_error *err)
 {
-    json_int_t id = json_integer_value(json_object_get(message, "id"));
+    uint64_t id = (uint64_t)json_integer_value(json_object_get(message, "id"));
+    uint64_t at = id - r->first_id; /* wraps, and so is refused, for an id before ours */
     json_t *result = json_object_get(message, "result");
     json_t *error = json_object_get(message, "error");
     struct tns_call *call;
 
-    if (id < (json_int_t)r->first_id || id >= (json_int_t)(r->first_id + r->queued) ||
-        (!result && !json_is_object(error)))
+    if (at >= r->queued || (!result && !json_is_object(error)))
         return tns__error_set(err, TNS_E_PROTOCOL, "the session holder answers nonsense");
-    call = &r->calls[(uint64_t)id - r->first_id];
+    call = &r->calls[at];
     if (call->result || call->error.code)
         return tns__error_set(err, TNS_E_PROTOCOL, "the session holder answers twice");
     if (error)
@@ -109,8 +111,8 @@ static int step(struct holder_rpc *h, struct run *r, struct tns_error *err)
             return rc;
         r->ends[r->queued++] = h->pipe.queued;
     }
-    rc = next_message(h->base.ctx, &h->pipe, TNS_PIPE_MAX_REPLY, "a reply of the NAS", &message,
-                      err);
+    rc = next_message(h->base.ctx, &h->pipe, TNS_PIPE_MAX_REPLY, "a reply of the NAS",
+                      &message, err);
     return rc ? rc : take_reply(r, message, err);
 }
 
@@ -211,8 +213,8 @@ static json_t *hello(const struct tns_session *s)
                      (int)c->port, "insecure", c->insecure, "prefer_ipv4", c->prefer_ipv4,
                      "ca_file", c->ca_file, "fingerprints", prints, "user", c->user,
                      "retry_max", (int)c->retry_max, "timeout_ms", (int)c->timeout_ms,
-                     "login_max", (int)c->login_max, "login_window_ms", (int)c->login_window_ms,
-                     "left_ms", tns__ctx_left_ms(&s->ctx));
+                     "login_max", (int)c->login_max, "login_window_ms",
+                     (int)c->login_window_ms, "left_ms", tns__ctx_left_ms(&s->ctx));
 }
 
 static int say_hello(struct tns_session *s, struct tns_pipe *p, struct tns_error *err)
@@ -289,11 +291,13 @@ static int introduce(struct tns_session *s, struct tns_pipe *p, bool *ret_answer
     int rc = next_in_time(s, p, 1, 2000, "the session holder", &greeting, err);
 
     if (!rc && json_integer_value(json_object_get(greeting, "tnstor")) != TNS_PIPE_PROTOCOL)
-        rc = tns__error_set(err, TNS_E_PROTOCOL, "the session holder is of another version");
+        rc =
+            tns__error_set(err, TNS_E_PROTOCOL, "the session holder is of another version");
     if (!rc)
         rc = say_hello(s, p, err);
     if (!rc)
-        rc = next_in_time(s, p, 3, UINT32_MAX, "the session holder to log in", &welcome, err);
+        rc = next_in_time(s, p, 3, UINT32_MAX, "the session holder to log in", &welcome,
+                          err);
     return rc ? rc : read_welcome(s, welcome, ret_answered, err);
 }
 
@@ -340,8 +344,8 @@ int tns__holder_connect(struct tns_session *s, bool *ret_answered, struct tns_er
         if (connect_once(s, ret_answered, &why) == 0)
             return 0;
         if (*ret_answered || why.code != TNS_E_TRANSPORT || attempt + 1 >= ATTEMPTS ||
-            tns__ctx_backoff(&s->ctx, tns__backoff_ms(10, attempt, 100), "the session holder",
-                             NULL))
+            tns__ctx_backoff(&s->ctx, tns__backoff_ms(10, attempt, 100),
+                             "the session holder", NULL))
             return tns__error_copy(err, &why);
     }
 }

@@ -3,7 +3,7 @@
 #ifndef TNS_SESSION_HOLDER_H
 #define TNS_SESSION_HOLDER_H
 
-#include "session/session_priv.h"
+#include "session/inside.h"
 
 #define TNS_HOLDER_SOCKET "holder.sock"
 #define TNS_HOLDER_LOCK "holder.lock"

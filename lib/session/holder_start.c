@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Finding the session holder, or starting it. */
+
 /*
- * Finding the session holder, or starting it. Whoever comes first makes the socket, under a lock,
- * and hands it to the program: so everybody can connect at once, and two starters cannot both win.
+ * Whoever comes first makes the socket, under a lock, and hands it to the program: so everybody can
+ * connect at once, and two starters cannot both win.
  */
 #include "session/holder.h"
 
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "session/session_priv.h"
 
 #define BACKLOG 1024
 #define LISTEN_FD 3
@@ -26,14 +29,16 @@
 static void address(int dirfd, struct sockaddr_un *ret)
 {
     *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    tns__fmt(ret->sun_path, sizeof ret->sun_path, "/proc/self/fd/%d/" TNS_HOLDER_SOCKET, dirfd);
+    tns__fmt(ret->sun_path, sizeof ret->sun_path, "/proc/self/fd/%d/" TNS_HOLDER_SOCKET,
+             dirfd);
 }
 
 static int new_socket(int *ret_fd, struct tns_error *err)
 {
     *ret_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    return *ret_fd >= 0 ? 0
-                        : tns__error_errno(err, TNS_E_DEVICE, errno, "cannot make a socket");
+    return *ret_fd >= 0
+               ? 0
+               : tns__error_errno(err, TNS_E_DEVICE, errno, "cannot make a socket");
 }
 
 /* Whoever listens there must be us, that is root on a node. */
@@ -60,11 +65,13 @@ static int try_connect(int dirfd, int *ret_fd, struct tns_error *err)
 
     *ret_fd = -1;
     if (fstatat(dirfd, TNS_HOLDER_SOCKET, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT ? 0
-                               : tns__error_errno(err, TNS_E_DEVICE, errno, TNS_HOLDER_SOCKET);
+        return errno == ENOENT
+                   ? 0
+                   : tns__error_errno(err, TNS_E_DEVICE, errno, TNS_HOLDER_SOCKET);
     if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
         return tns__error_set(err, TNS_E_TRANSPORT,
-                              TNS_HOLDER_SOCKET " in the run directory is not a socket of ours");
+                              TNS_HOLDER_SOCKET
+                              " in the run directory is not a socket of ours");
     rc = new_socket(&fd, err);
     if (rc)
         return rc;
@@ -94,12 +101,14 @@ static int make_listener(int dirfd, int *ret_fd, struct tns_error *err)
     address(dirfd, &addr);
     if (bind(fd, (const struct sockaddr *)&addr, sizeof addr) != 0 ||
         fchmodat(dirfd, TNS_HOLDER_SOCKET, 0600, 0) != 0 || listen(fd, BACKLOG) != 0)
-        return tns__error_errno(err, TNS_E_DEVICE, errno, "cannot listen on " TNS_HOLDER_SOCKET);
+        return tns__error_errno(err, TNS_E_DEVICE, errno,
+                                "cannot listen on " TNS_HOLDER_SOCKET);
     *ret_fd = TNS_STEAL_FD(fd);
     return 0;
 }
 
-static int prepare(posix_spawn_file_actions_t *files, posix_spawnattr_t *attr, int listen_fd)
+static int prepare(posix_spawn_file_actions_t *files, posix_spawnattr_t *attr,
+                   int listen_fd)
 {
     sigset_t none, all;
     int rc = 0;
@@ -124,8 +133,9 @@ static int prepare(posix_spawn_file_actions_t *files, posix_spawnattr_t *attr, i
 
 static int run_program(const struct tns_session *s, int listen_fd, pid_t *ret_pid)
 {
-    char *const argv[] = { s->conf.holder_path, (char[]){ "--run-dir" }, s->conf.run_dir,
-                           (char[]){ "--listen-fd" }, (char[]){ "3" }, NULL };
+    char *const argv[] = { s->conf.holder_path, (char[]){ "--run-dir" },
+                           s->conf.run_dir,     (char[]){ "--listen-fd" },
+                           (char[]){ "3" },     NULL };
     char *const envp[] = { (char[]){ "PATH=/usr/sbin:/usr/bin:/sbin:/bin" },
                            (char[]){ "LC_ALL=C" }, NULL };
     posix_spawn_file_actions_t files;
@@ -154,10 +164,12 @@ static int spawn(const struct tns_session *s, int listen_fd, struct tns_error *e
     int rc;
 
     if (high < 0)
-        return tns__error_errno(err, TNS_E_DEVICE, errno, "cannot start the session holder");
+        return tns__error_errno(err, TNS_E_DEVICE, errno,
+                                "cannot start the session holder");
     rc = run_program(s, high, &pid);
     if (rc)
-        return tns__error_errno(err, TNS_E_DEVICE, rc, "cannot start %s", s->conf.holder_path);
+        return tns__error_errno(err, TNS_E_DEVICE, rc, "cannot start %s",
+                                s->conf.holder_path);
     /* It leaves at once and lives on as a child of init; a host program that reaps all its
      * children may have been faster. */
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -208,8 +220,8 @@ int tns__holder_dial(struct tns_session *s, int *ret_fd, struct tns_error *err)
         /* A full backlog: many came at the same moment. */
         if (why.code != TNS_E_BUSY || attempt >= 8)
             return tns__error_copy(err, &why);
-        rc = tns__ctx_backoff(&s->ctx, tns__backoff_ms(5, attempt, 200), "the session holder",
-                              err);
+        rc = tns__ctx_backoff(&s->ctx, tns__backoff_ms(5, attempt, 200),
+                              "the session holder", err);
         if (rc)
             return rc;
     }

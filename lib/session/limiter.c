@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The login limiter: one window of logins for all processes of the node. */
+
 /*
- * The login limiter. A NAS answers 20 logins a minute and address, good ones included, and then
+ * A NAS answers 20 logins a minute and address, good ones included, and then
  * refuses the whole node; so all processes of the node keep one window in a locked file.
  *
  * A login takes its place when it begins, and keeps it for one window after it was answered: the
@@ -65,9 +67,10 @@ static int store(int fd, const struct window *w, struct tns_error *err)
 
 /* When `cost` places will be free among the first `max`; `now` when they are. A login under way is
  * taken to be answered any moment: whoever waits for its place looks again anyhow. */
-static uint64_t free_at(const struct window *w, const struct tns_login_slot *slot, uint64_t now)
+static uint64_t free_at(const struct window *w, const struct tns_login_slot *slot,
+                        uint64_t now)
 {
-    uint64_t times[PLACES];
+    uint64_t times[PLACES] = { 0 };
     unsigned used = 0, over;
 
     for (size_t i = 0; i < PLACES; i++) {
@@ -127,10 +130,11 @@ static int look(const struct tns_ctx *ctx, struct tns_login_slot *slot, bool tak
 
 static int busy(uint64_t wait_ms, struct tns_error *err)
 {
-    int rc = tns__error_set(err, TNS_E_BUSY,
-                            "this node has used up the logins that the NAS accepts per minute; "
-                            "the next one is possible in %u s",
-                            (unsigned)((wait_ms + 999) / 1000));
+    int rc =
+        tns__error_set(err, TNS_E_BUSY,
+                       "this node has used up the logins that the NAS accepts per minute; "
+                       "the next one is possible in %u s",
+                       (unsigned)((wait_ms + 999) / 1000));
 
     if (err)
         err->retry_after_ms = (uint32_t)wait_ms;
@@ -143,7 +147,8 @@ static int wait_for_room(const struct tns_ctx *ctx, struct tns_login_slot *slot,
     if (slot->max > PLACES)
         slot->max = PLACES;
     if (slot->cost > slot->max)
-        return tns__error_set(err, TNS_E_CONFIG, "login_max: must be at least %u", slot->cost);
+        return tns__error_set(err, TNS_E_CONFIG, "login_max: must be at least %u",
+                              slot->cost);
     for (;;) {
         uint64_t at = 0, now, wait_ms;
         int rc;
@@ -191,8 +196,8 @@ static void amend(struct tns_login_slot *slot, uint64_t closed_ms)
     now = tns__now_ns();
     for (size_t i = 0; i < PLACES; i++) {
         if (slot->id && w.places[i].id == slot->id)
-            w.places[i] = (struct place){ .id = slot->id,
-                                          .until = now + TNS_MS(slot->window_ms) };
+            w.places[i] =
+                (struct place){ .id = slot->id, .until = now + TNS_MS(slot->window_ms) };
     }
     if (closed_ms)
         w.closed_until = now + TNS_MS(closed_ms);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * One login: in the way of the release, through the limiter, and never again right after a refusal.
- */
+/* One login: in the way of the release, through the limiter, once. */
 #include "session/session_priv.h"
 
 #include <string.h>
@@ -21,7 +19,8 @@ static json_t *key_json(const struct tns_session *s)
 static void wipe(json_t *string)
 {
     if (string)
-        explicit_bzero((void *)(uintptr_t)json_string_value(string), json_string_length(string));
+        explicit_bzero((void *)(uintptr_t)json_string_value(string),
+                       json_string_length(string));
     json_decref(string);
 }
 
@@ -33,9 +32,9 @@ static int call_plain(struct tns_session *s, struct tns_rpc *rpc, const char *me
     int rc = -TNS_E_NOMEM;
 
     if (key && with_user)
-        params = tns__json_pack(err, "[{s:s,s:s,s:O,s:{s:b}}]", "mechanism", "API_KEY_PLAIN",
-                                "username", s->conf.user, "api_key", key, "login_options",
-                                "user_info", 0);
+        params = tns__json_pack(err, "[{s:s,s:s,s:O,s:{s:b}}]", "mechanism",
+                                "API_KEY_PLAIN", "username", s->conf.user, "api_key", key,
+                                "login_options", "user_info", 0);
     else if (key)
         params = tns__json_pack(err, "[O]", key);
     if (params)
@@ -73,10 +72,11 @@ static int judge_words(const json_t *answer, const char *host, enum verdict *ret
     }
     if (word && !strcmp(word, "REDIRECT")) {
         *ret = VERDICT_STANDBY;
-        return tns__error_set(err, TNS_E_UNAVAILABLE,
-                              "%s is the standby controller; name the address of the active one, "
-                              "or the virtual one, in api_host",
-                              host);
+        return tns__error_set(
+            err, TNS_E_UNAVAILABLE,
+            "%s is the standby controller; name the address of the active one, "
+            "or the virtual one, in api_host",
+            host);
     }
     for (size_t i = 0; word && i < TNS_ARRAY_LEN(refusals); i++) {
         if (!strcmp(word, refusals[i].word))
@@ -96,8 +96,9 @@ static int judge_bool(const json_t *answer, const char *host, enum verdict *ret,
         return 0;
     }
     if (json_is_false(answer))
-        return refuse(err, host, "it is wrong, expired or revoked, or this is the standby "
-                                 "controller of a pair");
+        return refuse(err, host,
+                      "it is wrong, expired or revoked, or this is the standby "
+                      "controller of a pair");
     return tns__error_set(err, TNS_E_PROTOCOL, "%s answers a login with no boolean", host);
 }
 
@@ -106,8 +107,9 @@ static bool wants_scram(const struct tns_session *s, const struct tns_memo *memo
     return s->conf.user && memo->dialect == TNS_DIALECT_JSONRPC && memo->api >= 2600;
 }
 
-static int attempt(struct tns_session *s, const struct tns_endpoint *ep, struct tns_rpc *rpc,
-                   const struct tns_memo *memo, enum verdict *ret, struct tns_error *err)
+static int attempt(struct tns_session *s, const struct tns_endpoint *ep,
+                   struct tns_rpc *rpc, const struct tns_memo *memo, enum verdict *ret,
+                   struct tns_error *err)
 {
     _tns_json_ json_t *answer = NULL;
     bool words = s->conf.user && rpc->dialect == TNS_DIALECT_JSONRPC;
@@ -133,16 +135,18 @@ static int explain(struct tns_login_slot *slot, const char *host, struct tns_err
     }
     if (err->remote_errno == 95) {
         tns__error_clear(err);
-        return tns__error_set(err, TNS_E_AUTH,
-                              "%s accepts no API keys in its present security mode (two-factor "
-                              "or STIG)",
-                              host);
+        return tns__error_set(
+            err, TNS_E_AUTH,
+            "%s accepts no API keys in its present security mode (two-factor "
+            "or STIG)",
+            host);
     }
     return tns__error_prefix(err, "login at %s", host);
 }
 
 static int open_slot(struct tns_session *s, const struct tns_endpoint *ep,
-                     const struct tns_memo *memo, struct tns_login_slot *ret, struct tns_error *err)
+                     const struct tns_memo *memo, struct tns_login_slot *ret,
+                     struct tns_error *err)
 {
     char addr[64], text[80], hex[17];
     int rc = tns__resolve(&s->ctx, ep->host, ep->port, ep->prefer_ipv4, addr, err);
@@ -152,7 +156,8 @@ static int open_slot(struct tns_session *s, const struct tns_endpoint *ep,
     /* By address: two names of one NAS share its window. */
     if (!tns__fmt(text, sizeof text, "%s|%u", addr, ep->port) ||
         !tns__sha256_hex(text, strlen(text), 8, hex))
-        return tns__error_set(err, TNS_E_BUG, "no name for the login limiter of %s", ep->host);
+        return tns__error_set(err, TNS_E_BUG, "no name for the login limiter of %s",
+                              ep->host);
     *ret = (struct tns_login_slot){ .dirfd = s->dirfd,
                                     .max = s->conf.login_max,
                                     .window_ms = s->conf.login_window_ms,

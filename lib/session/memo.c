@@ -93,10 +93,11 @@ int tns__refused_check(int dirfd, const char *digest, struct tns_error *err)
     until = since + refused_for_s(times);
     if (now >= until)
         return 0;
-    rc = tns__error_set(err, TNS_E_AUTH,
-                        "the NAS refused this API key %u s ago; it is tried again in %u s, or as "
-                        "soon as another key is configured",
-                        (unsigned)(now - since), (unsigned)(until - now));
+    rc = tns__error_set(
+        err, TNS_E_AUTH,
+        "the NAS refused this API key %u s ago; it is tried again in %u s, or as "
+        "soon as another key is configured",
+        (unsigned)(now - since), (unsigned)(until - now));
     if (err)
         err->retry_after_ms = (uint32_t)((until - now) * 1000);
     return rc;

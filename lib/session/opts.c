@@ -69,7 +69,8 @@ static const char *next_word(const char **pos, size_t *ret_len)
     return word;
 }
 
-static int add_host(struct tns_conf *conf, const char *word, size_t len, struct tns_error *err)
+static int add_host(struct tns_conf *conf, const char *word, size_t len,
+                    struct tns_error *err)
 {
     _tns_free_ char *host = NULL;
     bool brackets = len > 2 && word[0] == '[' && word[len - 1] == ']';
@@ -78,10 +79,11 @@ static int add_host(struct tns_conf *conf, const char *word, size_t len, struct 
     if (!host)
         return tns__error_nomem(err);
     if (!host_is_ipv6(host) && (brackets || !host_is_name(host)))
-        return tns__error_set(err, TNS_E_CONFIG,
-                              "api_host: '%s' is no host name or address (the port goes into "
-                              "api_port)",
-                              host);
+        return tns__error_set(
+            err, TNS_E_CONFIG,
+            "api_host: '%s' is no host name or address (the port goes into "
+            "api_port)",
+            host);
     if (conf->n_hosts == TNS_HOSTS_MAX)
         return tns__error_set(err, TNS_E_CONFIG, "api_host: more than %d hosts",
                               TNS_HOSTS_MAX);
@@ -146,13 +148,15 @@ static int check_clear_text(const struct tns_conf *conf, struct tns_error *err)
 
         tns__conf_endpoint(conf, i, &ep);
         if (!tns__endpoint_is_loopback(&ep))
-            return tns__error_set(err, TNS_E_CONFIG,
-                                  "api_scheme: an API key is not sent to %s without TLS (the NAS "
-                                  "would revoke it); use 'wss'",
-                                  conf->hosts[i]);
+            return tns__error_set(
+                err, TNS_E_CONFIG,
+                "api_scheme: an API key is not sent to %s without TLS (the NAS "
+                "would revoke it); use 'wss'",
+                conf->hosts[i]);
     }
     if (conf->fingerprints[0] || conf->ca_file)
-        return tns__error_set(err, TNS_E_CONFIG, "%s: has no meaning without TLS (api_scheme)",
+        return tns__error_set(err, TNS_E_CONFIG,
+                              "%s: has no meaning without TLS (api_scheme)",
                               conf->ca_file ? "ca_file" : "tn_fingerprint");
     return 0;
 }
@@ -179,10 +183,11 @@ static int read_fingerprints(const char *text, struct tns_conf *conf, struct tns
         return 0;
     while ((word = next_word(&text, &len))) {
         if (!is_fingerprint(word, len))
-            return tns__error_set(err, TNS_E_CONFIG,
-                                  "tn_fingerprint: '%.*s' is not the SHA-256 of a certificate "
-                                  "(32 hexadecimal pairs joined by colons)",
-                                  (int)(len > 120 ? 120 : len), word);
+            return tns__error_set(
+                err, TNS_E_CONFIG,
+                "tn_fingerprint: '%.*s' is not the SHA-256 of a certificate "
+                "(32 hexadecimal pairs joined by colons)",
+                (int)(len > 120 ? 120 : len), word);
         if (n == TNS_FINGERPRINTS_MAX)
             return tns__error_set(err, TNS_E_CONFIG, "tn_fingerprint: more than %d",
                                   TNS_FINGERPRINTS_MAX);
@@ -215,8 +220,9 @@ static int check_key(const struct tns_session_opts *opts, struct tns_error *err)
     if (memchr(opts->key, '\n', opts->key_len))
         return tns__error_set(err, TNS_E_CONFIG, "api_key: contains a line break");
     if (!is_graphic(opts->key, opts->key_len))
-        return tns__error_set(err, TNS_E_CONFIG,
-                              "api_key: contains a blank, a control or a non-ASCII character");
+        return tns__error_set(
+            err, TNS_E_CONFIG,
+            "api_key: contains a blank, a control or a non-ASCII character");
     return 0;
 }
 
@@ -228,20 +234,23 @@ static int check_user(const char *user, struct tns_error *err)
         return 0;
     /* ',' and '=' separate the attributes of SCRAM, ':' the user from the number of the key */
     if (len == 0 || len > USER_MAX || !is_graphic(user, len) || strpbrk(user, ",=:"))
-        return tns__error_set(err, TNS_E_CONFIG,
-                              "tn_user: must be 1 to %d ASCII characters without blank, ',', "
-                              "'=' and ':'",
-                              USER_MAX);
+        return tns__error_set(
+            err, TNS_E_CONFIG,
+            "tn_user: must be 1 to %d ASCII characters without blank, ',', "
+            "'=' and ':'",
+            USER_MAX);
     return 0;
 }
 
-static int check_path(const char *option, const char *path, size_t max, struct tns_error *err)
+static int check_path(const char *option, const char *path, size_t max,
+                      struct tns_error *err)
 {
     if (!path)
         return 0;
     if (path[0] != '/' || strlen(path) > max || strstr(path, "/../"))
         return tns__error_set(err, TNS_E_CONFIG,
-                              "%s: must be an absolute path of at most %zu bytes", option, max);
+                              "%s: must be an absolute path of at most %zu bytes", option,
+                              max);
     return 0;
 }
 
@@ -280,7 +289,8 @@ static int copy_strings(const struct tns_session_opts *opts, struct tns_conf *co
     if (!rc)
         rc = copy_str(opts->ca_file, &conf->ca_file, err);
     if (!rc)
-        rc = copy_str(opts->run_dir ? opts->run_dir : TNS_DEFAULT_RUN_DIR, &conf->run_dir, err);
+        rc = copy_str(opts->run_dir ? opts->run_dir : TNS_DEFAULT_RUN_DIR, &conf->run_dir,
+                      err);
     if (!rc)
         rc = copy_str(opts->holder_path ? opts->holder_path : TNS_HOLDER_PATH,
                       &conf->holder_path, err);

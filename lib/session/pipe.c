@@ -17,7 +17,8 @@
 static int broken(struct tns_error *err, int sys)
 {
     return sys ? tns__error_errno(err, TNS_E_TRANSPORT, sys, "session holder")
-               : tns__error_set(err, TNS_E_TRANSPORT, "the session holder closed the connection");
+               : tns__error_set(err, TNS_E_TRANSPORT,
+                                "the session holder closed the connection");
 }
 
 static int make_room(struct tns_pipe *p, size_t more, struct tns_error *err)
@@ -28,8 +29,8 @@ static int make_room(struct tns_pipe *p, size_t more, struct tns_error *err)
     if (p->out_at == p->out_len)
         p->out_at = p->out_len = 0;
     if (more > TNS_PIPE_MAX_REPLY + 4u || p->out_len > SIZE_MAX / 2 - more)
-        return tns__error_set(err, TNS_E_USAGE, "a message of %zu bytes for the session holder",
-                              more);
+        return tns__error_set(err, TNS_E_USAGE,
+                              "a message of %zu bytes for the session holder", more);
     while (cap < p->out_len + more)
         cap *= 2;
     if (cap == p->out_cap)
@@ -47,7 +48,8 @@ static int make_room(struct tns_pipe *p, size_t more, struct tns_error *err)
     return 0;
 }
 
-int tns__pipe_queue(struct tns_pipe *p, const char *bytes, size_t len, struct tns_error *err)
+int tns__pipe_queue(struct tns_pipe *p, const char *bytes, size_t len,
+                    struct tns_error *err)
 {
     uint32_t head = htonl((uint32_t)len);
     int rc = make_room(p, len + sizeof head, err);
@@ -86,7 +88,8 @@ int tns__pipe_flush(struct tns_pipe *p, struct tns_error *err)
 }
 
 /* Fills dst up to len: 1 when full, 0 when there is no more yet. */
-static int fill(struct tns_pipe *p, void *dst, size_t len, size_t *have, struct tns_error *err)
+static int fill(struct tns_pipe *p, void *dst, size_t len, size_t *have,
+                struct tns_error *err)
 {
     while (*have < len) {
         ssize_t n = recv(p->fd, (char *)dst + *have, len - *have, MSG_DONTWAIT);
@@ -192,6 +195,7 @@ void tns__error_from_json(const json_t *obj, struct tns_error *ret)
     ret->remote_code = small_int(obj, "remote_code");
     ret->remote_errno = small_int(obj, "remote_errno");
     ret->flags = (uint32_t)small_int(obj, "flags");
-    ret->retry_after_ms = (uint32_t)json_integer_value(json_object_get(obj, "retry_after_ms"));
+    ret->retry_after_ms =
+        (uint32_t)json_integer_value(json_object_get(obj, "retry_after_ms"));
     tns__fmt(ret->op, sizeof ret->op, "%s", text_of(obj, "op"));
 }

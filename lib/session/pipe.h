@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Length-prefixed frames between a process and the session holder. */
+
 /*
- * Length-prefixed frames between a process and the session holder: four bytes, big-endian, then
- * that many bytes. Both ends never block on the socket itself.
+ * Four bytes of length, big-endian, then that many bytes. Both ends never block on the socket itself.
  *
  *   holder  -> client   {"tnstor":1}                                   it lives
  *   client  -> holder   {"tnstor":1, options..., "left_ms":n}          then the key, raw
@@ -37,14 +38,16 @@ struct tns_pipe {
 };
 
 /* Appends a frame to what is to be sent. */
-int tns__pipe_queue(struct tns_pipe *p, const char *bytes, size_t len, struct tns_error *err);
+int tns__pipe_queue(struct tns_pipe *p, const char *bytes, size_t len,
+                    struct tns_error *err);
 int tns__pipe_queue_json(struct tns_pipe *p, const json_t *value, struct tns_error *err);
 /* Sends what the socket takes; 0 also when something is left, which out_len > out_at tells. */
 int tns__pipe_flush(struct tns_pipe *p, struct tns_error *err);
 /* Reads what is there: 1 and a whole frame (owned, NUL-terminated), 0 when there is none yet. */
 int tns__pipe_take(struct tns_pipe *p, size_t max, char **ret, size_t *ret_len,
                    struct tns_error *err);
-int tns__pipe_take_json(struct tns_pipe *p, size_t max, json_t **ret, struct tns_error *err);
+int tns__pipe_take_json(struct tns_pipe *p, size_t max, json_t **ret,
+                        struct tns_error *err);
 /* Wipes and frees: a hello carries the key. */
 void tns__pipe_close(struct tns_pipe *p);
 

@@ -18,7 +18,8 @@ static unsigned api_number(const char *text)
 }
 
 /* The newest version in the list that /api/versions answers; 0 when it is no such list. */
-static int newest_api(const struct tns_http_response *r, unsigned *ret, struct tns_error *err)
+static int newest_api(const struct tns_http_response *r, unsigned *ret,
+                      struct tns_error *err)
 {
     _tns_json_ json_t *list = NULL;
     unsigned newest = 0;
@@ -28,7 +29,8 @@ static int newest_api(const struct tns_http_response *r, unsigned *ret, struct t
     if (r->status == 200 && tns__json_parse(r->body, r->body_len, &tns__json_default_limits,
                                             &list, NULL) == -TNS_E_NOMEM)
         return tns__error_nomem(err);
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         unsigned api = api_number(json_string_value(item));
 
         if (api > newest)
@@ -47,14 +49,15 @@ static int judge(const struct tns_endpoint *ep, const struct tns_http_response *
     if (rc)
         return rc;
     if (r->status >= 300 && r->status < 400)
-        return tns__error_set(err, TNS_E_TRANSPORT,
-                              "%s answers with a redirect (HTTP %d), which is not followed; check "
-                              "api_host, api_port and api_scheme",
-                              ep->host, r->status);
+        return tns__error_set(
+            err, TNS_E_TRANSPORT,
+            "%s answers with a redirect (HTTP %d), which is not followed; check "
+            "api_host, api_port and api_scheme",
+            ep->host, r->status);
     if (r->status >= 500) {
         rc = tns__error_set(err, TNS_E_UNAVAILABLE,
-                            "%s answers HTTP %d: its management service is not up", ep->host,
-                            r->status);
+                            "%s answers HTTP %d: its management service is not up",
+                            ep->host, r->status);
         if (err)
             err->flags |= TNS_F_RETRYABLE;
         return rc;
@@ -67,7 +70,8 @@ static int judge(const struct tns_endpoint *ep, const struct tns_http_response *
 static int ask(struct tns_session *s, const struct tns_endpoint *ep, struct tns_memo *ret,
                struct tns_error *err)
 {
-    static const struct tns_http_request request = { .method = "GET", .path = "/api/versions" };
+    static const struct tns_http_request request = { .method = "GET",
+                                                     .path = "/api/versions" };
     struct tns_http_response response = { 0 };
     struct tns_http *http = NULL;
     int rc = tns__http_open(&s->ctx, ep, &http, err);
@@ -94,14 +98,15 @@ static int check_downgrade(struct tns_session *s, const struct tns_endpoint *ep,
     if (!s->conf.user || old->api < 2600 || now->api >= 2600)
         return 0;
     if (ep->tls && !ep->insecure) {
-        tns__log(&s->ctx, 4, "session", "%s ran release 26 or later and runs an older one now",
-                 ep->host);
+        tns__log(&s->ctx, 4, "session",
+                 "%s ran release 26 or later and runs an older one now", ep->host);
         return 0;
     }
-    return tns__error_set(err, TNS_E_TLS,
-                          "%s offered SCRAM before and does not now: the key is not sent to it in "
-                          "plain without a verified certificate (set tn_fingerprint)",
-                          ep->host);
+    return tns__error_set(
+        err, TNS_E_TLS,
+        "%s offered SCRAM before and does not now: the key is not sent to it in "
+        "plain without a verified certificate (set tn_fingerprint)",
+        ep->host);
 }
 
 static enum tns_dialect fixed_dialect(enum tns_transport transport)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What is repeated and what is not. */
+
 /*
- * What is repeated and what is not. A call that never left, and a read whose reply was lost, are
+ * A call that never left, and a read whose reply was lost, are
  * sent again over a new connection within the deadline; so is a call that the NAS refused to begin
  * (session expired, too many calls at once). A change whose reply was lost is never sent again: its
  * error says OUTCOME_UNKNOWN, and the volume layer reads back.
@@ -52,8 +54,8 @@ static bool speaks_rest(const struct tns_session *s)
 
     tns__conf_endpoint(&s->conf, s->host, &ep);
     return s->conf.transport == TNS_TRANSPORT_REST ||
-           (s->conf.transport == TNS_TRANSPORT_AUTO && tns__memo_read(s->dirfd, &ep, &memo) &&
-            memo.dialect == TNS_DIALECT_REST);
+           (s->conf.transport == TNS_TRANSPORT_AUTO &&
+            tns__memo_read(s->dirfd, &ep, &memo) && memo.dialect == TNS_DIALECT_REST);
 }
 
 static int connect_once(struct tns_session *s, struct tns_error *err)
@@ -72,7 +74,8 @@ static int connect_once(struct tns_session *s, struct tns_error *err)
         return 0;
     if (answered || why.code == TNS_E_CANCELLED || tns__ctx_left_ms(&s->ctx) == 0)
         return tns__error_copy(err, &why);
-    tns__log(&s->ctx, 6, "session", "no session holder (%s): logging in directly", why.text);
+    tns__log(&s->ctx, 6, "session", "no session holder (%s): logging in directly",
+             why.text);
     return tns__session_connect_direct(s, err);
 }
 
@@ -95,7 +98,8 @@ int tns__session_connect(struct tns_session *s, struct tns_error *err)
 
         if (connect_once(s, &why) == 0)
             return 0;
-        if (!connect_again(s, attempt, &why) || wait_ms >= (unsigned)tns__ctx_left_ms(&s->ctx))
+        if (!connect_again(s, attempt, &why) ||
+            wait_ms >= (unsigned)tns__ctx_left_ms(&s->ctx))
             return tns__error_copy(err, &why);
         if (tns__ctx_backoff(&s->ctx, wait_ms, "the NAS to come back", err))
             return -err->code;
@@ -129,16 +133,15 @@ static void prove(struct tns_session *s, const struct tns_call *calls, size_t n)
     s->suspect = false;
 }
 
-
 struct batch {
-    struct tns_call *all;   /* the caller's */
-    struct tns_call *todo;  /* copies of those without a reply yet */
-    size_t *at;             /* where each of them belongs */
-    size_t n;               /* of todo */
-    unsigned rounds;        /* connections that broke under it */
-    unsigned crowded;       /* times that the NAS had too many calls */
+    struct tns_call *all;  /* the caller's */
+    struct tns_call *todo; /* copies of those without a reply yet */
+    size_t *at;            /* where each of them belongs */
+    size_t n;              /* of todo */
+    unsigned rounds;       /* connections that broke under it */
+    unsigned crowded;      /* times that the NAS had too many calls */
     bool relogged;
-    struct tns_error lost;  /* the first error that is no answer of the NAS */
+    struct tns_error lost; /* the first error that is no answer of the NAS */
 };
 
 enum fate { FATE_ANSWERED, FATE_AGAIN, FATE_LOST };
@@ -158,8 +161,9 @@ static enum fate fate_after_break(const struct tns_call *call)
         return FATE_LOST;
     if (call->error.code != TNS_E_TRANSPORT)
         return FATE_LOST;
-    return (call->flags & TNS_CALL_READ) || (call->error.flags & TNS_F_RETRYABLE) ? FATE_AGAIN
-                                                                                  : FATE_LOST;
+    return (call->flags & TNS_CALL_READ) || (call->error.flags & TNS_F_RETRYABLE)
+               ? FATE_AGAIN
+               : FATE_LOST;
 }
 
 static enum fate fate_after_reply(const struct batch *b, const struct tns_call *call)

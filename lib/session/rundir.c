@@ -23,9 +23,10 @@ static int check_owner(int fd, const char *path, struct tns_error *err)
                               "run_dir: %s belongs to user %u, not to %u; remove it", path,
                               (unsigned)st.st_uid, (unsigned)geteuid());
     if (st.st_mode & 077)
-        return tns__error_set(err, TNS_E_CONFIG,
-                              "run_dir: %s has mode %04o; others must have no access (chmod 700)",
-                              path, (unsigned)(st.st_mode & 07777));
+        return tns__error_set(
+            err, TNS_E_CONFIG,
+            "run_dir: %s has mode %04o; others must have no access (chmod 700)", path,
+            (unsigned)(st.st_mode & 07777));
     return 0;
 }
 
@@ -38,8 +39,10 @@ int tns__rundir_open(const char *path, int *ret_fd, struct tns_error *err)
         return tns__error_errno(err, TNS_E_CONFIG, errno, "run_dir: cannot make %s", path);
     fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
-        return tns__error_set(err, TNS_E_CONFIG, "run_dir: %s is no directory (a symlink is not "
-                              "followed)", path);
+        return tns__error_set(err, TNS_E_CONFIG,
+                              "run_dir: %s is no directory (a symlink is not "
+                              "followed)",
+                              path);
     if (fd < 0)
         return tns__error_errno(err, TNS_E_CONFIG, errno, "run_dir: cannot open %s", path);
     rc = check_owner(fd, path, err);
@@ -49,9 +52,11 @@ int tns__rundir_open(const char *path, int *ret_fd, struct tns_error *err)
     return 0;
 }
 
-int tns__rundir_read(int dirfd, const char *name, char *buf, size_t cap, struct tns_error *err)
+int tns__rundir_read(int dirfd, const char *name, char *buf, size_t cap,
+                     struct tns_error *err)
 {
-    _tns_close_ int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    _tns_close_ int fd =
+        openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     ssize_t n;
 
     if (fd < 0)
@@ -102,7 +107,8 @@ static bool still_there(int dirfd, const char *name, int fd)
 {
     struct stat mine, named;
 
-    return fstat(fd, &mine) == 0 && fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+    return fstat(fd, &mine) == 0 &&
+           fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
            mine.st_ino == named.st_ino && mine.st_dev == named.st_dev;
 }
 
@@ -131,6 +137,7 @@ int tns__rundir_lock(const struct tns_ctx *ctx, int dirfd, const char *name, int
             tns__ctx_check(ctx, what, &late))
             return tns__error_is(&late, TNS_E_CANCELLED)
                        ? tns__error_copy(err, &late)
-                       : tns__error_set(err, TNS_E_BUSY, "%s is held by another process", what);
+                       : tns__error_set(err, TNS_E_BUSY, "%s is held by another process",
+                                        what);
     }
 }

@@ -52,12 +52,14 @@ int tns__scram_first(struct tns_scram *sc, const char *user, const struct tns_se
     char nonce[64];
 
     if (digits == 0 || digits > 9 || text[digits] != '-' || !text[digits + 1])
-        return tns__error_set(err, TNS_E_CONFIG,
-                              "api_key: not of the form <number>-<secret> that this NAS gives out");
+        return tns__error_set(
+            err, TNS_E_CONFIG,
+            "api_key: not of the form <number>-<secret> that this NAS gives out");
     sc->secret = text + digits + 1;
     sc->secret_len = tns__secret_len(key) - digits - 1;
     to_base64(sc->nonce, sizeof sc->nonce, nonce);
-    if (!tns__fmt(sc->bare, sizeof sc->bare, "n=%s:%.*s,r=%s", user, (int)digits, text, nonce))
+    if (!tns__fmt(sc->bare, sizeof sc->bare, "n=%s:%.*s,r=%s", user, (int)digits, text,
+                  nonce))
         return tns__error_set(err, TNS_E_CONFIG, "tn_user: too long");
     tns__fmt(ret_first, 300, GS2_HEADER "%s", sc->bare);
     return 0;
@@ -95,7 +97,8 @@ static int read_server_first(const struct tns_scram *sc, const char *text,
         return tns__error_set(err, TNS_E_PROTOCOL,
                               "SCRAM: the first message of the NAS cannot be read");
     if (iterations < ITERATIONS_MIN || iterations > ITERATIONS_MAX)
-        return tns__error_set(err, TNS_E_PROTOCOL, "SCRAM: the NAS asks for %llu iterations",
+        return tns__error_set(err, TNS_E_PROTOCOL,
+                              "SCRAM: the NAS asks for %llu iterations",
                               (unsigned long long)iterations);
     ret->iterations = (unsigned)iterations;
     ret->salt_len = from_base64(salt, strlen(salt), ret->salt, sizeof ret->salt);
@@ -107,21 +110,23 @@ static int read_server_first(const struct tns_scram *sc, const char *text,
 
 static bool hmac(const unsigned char *key, const char *text, unsigned char *ret)
 {
-    return HMAC(EVP_sha512(), key, TNS_SCRAM_HASH, (const unsigned char *)text, strlen(text),
-                ret, NULL) != NULL;
+    return HMAC(EVP_sha512(), key, TNS_SCRAM_HASH, (const unsigned char *)text,
+                strlen(text), ret, NULL) != NULL;
 }
 
 /* ClientKey XOR HMAC(H(ClientKey), AuthMessage), and the signature of the server beside it. */
-static bool prove(const struct tns_scram *sc, const struct server_first *sf, const char *message,
-                  unsigned char *ret_proof, unsigned char *ret_signature)
+static bool prove(const struct tns_scram *sc, const struct server_first *sf,
+                  const char *message, unsigned char *ret_proof,
+                  unsigned char *ret_signature)
 {
     unsigned char salted[TNS_SCRAM_HASH], client[TNS_SCRAM_HASH], stored[TNS_SCRAM_HASH];
     unsigned char server[TNS_SCRAM_HASH];
-    bool ok = PKCS5_PBKDF2_HMAC(sc->secret, (int)sc->secret_len, sf->salt, sf->salt_len,
-                                (int)sf->iterations, EVP_sha512(), sizeof salted, salted) == 1 &&
-              hmac(salted, "Client Key", client) && hmac(salted, "Server Key", server) &&
-              EVP_Digest(client, sizeof client, stored, NULL, EVP_sha512(), NULL) == 1 &&
-              hmac(stored, message, ret_proof) && hmac(server, message, ret_signature);
+    bool ok =
+        PKCS5_PBKDF2_HMAC(sc->secret, (int)sc->secret_len, sf->salt, sf->salt_len,
+                          (int)sf->iterations, EVP_sha512(), sizeof salted, salted) == 1 &&
+        hmac(salted, "Client Key", client) && hmac(salted, "Server Key", server) &&
+        EVP_Digest(client, sizeof client, stored, NULL, EVP_sha512(), NULL) == 1 &&
+        hmac(stored, message, ret_proof) && hmac(server, message, ret_signature);
 
     for (size_t i = 0; ok && i < TNS_SCRAM_HASH; i++)
         ret_proof[i] ^= client[i];
@@ -162,7 +167,8 @@ int tns__scram_verify(const struct tns_scram *sc, const char *server_final,
     if (len && tns__starts_with(server_final, "v=") && strlen(server_final) == len + 2 &&
         CRYPTO_memcmp(server_final + 2, sc->expected, len) == 0)
         return 0;
-    return tns__error_set(err, TNS_E_AUTH,
-                          "SCRAM: the other side cannot prove that it knows this API key: it is "
-                          "not the NAS");
+    return tns__error_set(
+        err, TNS_E_AUTH,
+        "SCRAM: the other side cannot prove that it knows this API key: it is "
+        "not the NAS");
 }

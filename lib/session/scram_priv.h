@@ -11,10 +11,10 @@
 
 struct tns_scram {
     unsigned char nonce[TNS_SCRAM_NONCE];
-    char bare[256];      /* client-first-message-bare: n=user:id,r=nonce   */
-    const char *secret;  /* the part of the key behind "<id>-"; borrowed   */
+    char bare[256];     /* client-first-message-bare: n=user:id,r=nonce   */
+    const char *secret; /* the part of the key behind "<id>-"; borrowed   */
     size_t secret_len;
-    char expected[128];  /* base64 of the signature that the NAS must give */
+    char expected[128]; /* base64 of the signature that the NAS must give */
 };
 
 /* Splits the key, "<id>-<secret>"; nonce must be filled in. ret_first is the message to send. */

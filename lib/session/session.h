@@ -24,37 +24,40 @@ struct tns_caps {
     char version[64]; /* as system.version answers */
     enum tns_dialect dialect;
     enum tns_snap_ns snap_ns;
-    bool public_rename;       /* pool.dataset.rename, 25.10+ (needs force)                */
-    bool service_control;     /* service.control job; else service.start/...              */
-    bool delete_extents_arg;  /* iscsi.target.delete takes (id, force, delete_extents)    */
-    bool product_id;          /* iscsi.extent has product_id                              */
-    bool create_drops_tags;   /* pool.dataset.create loses user_properties (26 beta)      */
-    bool delete_lies;         /* pool.dataset.delete may answer true and not have deleted */
-    bool close_cancels;       /* closing the socket cancels running calls                 */
-    bool bulk;                /* core.bulk reachable in this dialect                      */
+    bool public_rename;      /* pool.dataset.rename, 25.10+ (needs force)                */
+    bool service_control;    /* service.control job; else service.start/...              */
+    bool delete_extents_arg; /* iscsi.target.delete takes (id, force, delete_extents)    */
+    bool product_id;         /* iscsi.extent has product_id                              */
+    bool create_drops_tags;  /* pool.dataset.create loses user_properties (26 beta)      */
+    bool delete_lies;        /* pool.dataset.delete may answer true and not have deleted */
+    bool close_cancels;      /* closing the socket cancels running calls                 */
+    bool bulk;               /* core.bulk reachable in this dialect                      */
 };
 
 /* Everything a session needs; strings are copied by tns_session_open. Zero means default. */
 struct tns_session_opts {
-    const char *hosts;         /* "nas1,nas2": tried in order, the standby skipped            */
-    const char *transport;     /* "ws" (default), "rest": api_transport; "jsonrpc" and "ddp"
+    const char *hosts;     /* "nas1,nas2": tried in order, the standby skipped            */
+    const char *transport; /* "ws" (default), "rest": api_transport; "jsonrpc" and "ddp"
                                 * are "ws" without a probe                                  */
-    const char *scheme;        /* "wss" "https" (default) "ws" "http": api_scheme             */
-    uint16_t port;             /* 0: 443, or 80 without TLS                                   */
+    const char *scheme;    /* "wss" "https" (default) "ws" "http": api_scheme             */
+    uint16_t port;         /* 0: 443, or 80 without TLS                                   */
     bool insecure;
     bool prefer_ipv4;
     const char *ca_file;
-    const char *fingerprints;  /* comma separated                                             */
-    const char *user;          /* tn_user: login_ex; NULL: login_with_api_key                 */
-    const char *key;           /* the API key; copied into a secret                           */
+    const char
+        *fingerprints; /* comma separated                                             */
+    const char *user;  /* tn_user: login_ex; NULL: login_with_api_key                 */
+    const char *key;   /* the API key; copied into a secret                           */
     size_t key_len;
-    const char *run_dir;       /* /run/tnstor: limiter, dialect cache, holder socket          */
-    bool no_holder;            /* never use or start tnsessiond                               */
-    const char *holder_path;   /* the program to start on demand; NULL: installed place       */
-    unsigned retry_max;        /* api_retry_max: connection attempts, default 3               */
-    unsigned timeout_ms;       /* budget of a call when none is running, default 30 000       */
-    unsigned login_max;        /* logins per window for the whole node, default 18            */
-    unsigned login_window_ms;  /* default 60 000: what the NAS counts                         */
+    const char *run_dir; /* /run/tnstor: limiter, dialect cache, holder socket          */
+    bool no_holder;      /* never use or start tnsessiond                               */
+    const char
+        *holder_path;    /* the program to start on demand; NULL: installed place       */
+    unsigned retry_max;  /* api_retry_max: connection attempts, default 3               */
+    unsigned timeout_ms; /* budget of a call when none is running, default 30 000       */
+    unsigned login_max;  /* logins per window for the whole node, default 18            */
+    unsigned
+        login_window_ms; /* default 60 000: what the NAS counts                         */
     tns_log_fn log_fn;
     void *log_user;
     int log_level;

@@ -138,7 +138,8 @@ fails('unknown command', 2, qr/'frob' is no command/, @good, 'frob');
 fails('no method', 2, qr/which method/, @good, 'call');
 fails('method with a blank', 2, qr/no name of a method/, @good, 'call', 'system version');
 fails('method with a line break', 2, qr/no name of a method/, @good, 'call', "system.version\n");
-fails('argument that is no JSON', 2, qr/argument 2 of pool.query is no JSON/, @good, 'call', 'pool.query', '[]', 'tank');
+fails('argument that is no JSON', 2, qr/argument 2 of pool.query is no JSON/, @good, 'call', 'pool.query',
+    '[]', 'tank');
 fails('no host', 2, qr/api_host: missing/, '--key-file', $key_file, '--run-dir', $run, 'ping');
 fails('no key', 2, qr/--key-file/, @nas, 'ping');
 fails('missing key file', 2, qr/cannot open the key file/, @nas, '--key-file', "$dir/none", 'ping');

@@ -30,9 +30,11 @@ END_TEST
 
 START_TEST(test_snapshots_move_with_the_release)
 {
-    ck_assert_int_eq(caps_of("TrueNAS-SCALE-22.12.0", TNS_DIALECT_DDP).snap_ns, TNS_SNAP_ZFS);
+    ck_assert_int_eq(caps_of("TrueNAS-SCALE-22.12.0", TNS_DIALECT_DDP).snap_ns,
+                     TNS_SNAP_ZFS);
     ck_assert_int_eq(caps_of("TrueNAS-25.04.2", TNS_DIALECT_JSONRPC).snap_ns, TNS_SNAP_ZFS);
-    ck_assert_int_eq(caps_of("TrueNAS-25.10.0", TNS_DIALECT_JSONRPC).snap_ns, TNS_SNAP_POOL);
+    ck_assert_int_eq(caps_of("TrueNAS-25.10.0", TNS_DIALECT_JSONRPC).snap_ns,
+                     TNS_SNAP_POOL);
     ck_assert_int_eq(caps_of("TrueNAS-26.0.0", TNS_DIALECT_JSONRPC).snap_ns,
                      TNS_SNAP_RESOURCE);
 }

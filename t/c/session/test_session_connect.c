@@ -33,8 +33,9 @@ static unsigned log_count(const char *text)
     char *body = NULL;
     unsigned n = 0;
 
-    ck_assert_int_eq(
-        tst_http(tst_cell_sim()->control_port, "GET", "/log", NULL, &body, 5000), 200);
+    ck_assert_int_eq(tst_http(tst_cell_sim()->control_port, "GET", "/log", NULL, &body,
+                              5000),
+                     200);
     for (const char *p = body; (p = strstr(p, text)); p++)
         n++;
     free(body);
@@ -43,9 +44,9 @@ static unsigned log_count(const char *text)
 
 static enum tns_dialect cell_dialect(void)
 {
-    return is_rest()                       ? TNS_DIALECT_REST
+    return is_rest()                      ? TNS_DIALECT_REST
            : tst_cell_is(NULL, "jsonrpc") ? TNS_DIALECT_JSONRPC
-                                           : TNS_DIALECT_DDP;
+                                          : TNS_DIALECT_DDP;
 }
 
 START_TEST(test_it_connects_and_knows_the_release_and_the_dialect)
@@ -84,7 +85,9 @@ START_TEST(test_connect_probe_and_login_take_four_trips_and_two_once_remembered)
     _tns_session_ struct tns_session *second = open_cell(dir);
 
     caps_of(first);
-    ck_assert_int_le(tst_sim_stat(tst_cell_sim(), "trips") + log_count("/api/versions\",\"t"), 4);
+    ck_assert_int_le(tst_sim_stat(tst_cell_sim(), "trips") +
+                         log_count("/api/versions\",\"t"),
+                     4);
     tst_sim_reset(tst_cell_sim());
     caps_of(second);
     ck_assert_uint_eq(log_count("GET /api/versions"), 0);
@@ -124,16 +127,17 @@ START_TEST(test_a_batch_is_answered_call_by_call)
 {
     _tns_session_ struct tns_session *s = open_cell(ses_run_dir());
     _tns_json_ json_t *none = json_array();
-    _tns_json_ json_t *missing = json_pack("[[[s,s,s]],{s:b}]", "id", "=", "tank/nowhere",
-                                           "get", 1);
+    _tns_json_ json_t *missing =
+        json_pack("[[[s,s,s]],{s:b}]", "id", "=", "tank/nowhere", "get", 1);
     struct tns_error err = TNS_ERROR_INIT;
     struct tns_call calls[12];
 
     for (int i = 0; i < 12; i++)
-        calls[i] = (struct tns_call){ .method = i == 5 ? "pool.dataset.query" : "system.version",
-                                      .params = i == 5 ? missing : none,
-                                      .flags = TNS_CALL_READ,
-                                      .error = TNS_ERROR_INIT };
+        calls[i] =
+            (struct tns_call){ .method = i == 5 ? "pool.dataset.query" : "system.version",
+                               .params = i == 5 ? missing : none,
+                               .flags = TNS_CALL_READ,
+                               .error = TNS_ERROR_INIT };
     tst_ok(tns__session_calls(s, calls, 12, &err), &err);
     for (int i = 0; i < 12; i++) {
         if (i == 5) {
@@ -164,8 +168,8 @@ END_TEST
 static json_t *new_zvol(const char *name)
 {
     /* cells of one release share a tnsim */
-    return json_pack("[{s:s+,s:s,s:I,s:b}]", "name", name, tst_cell()->dialect, "type", "VOLUME",
-                     "volsize", (json_int_t)1 << 20, "sparse", 1);
+    return json_pack("[{s:s+,s:s,s:I,s:b}]", "name", name, tst_cell()->dialect, "type",
+                     "VOLUME", "volsize", (json_int_t)1 << 20, "sparse", 1);
 }
 
 START_TEST(test_c07_a_change_whose_reply_was_lost_is_unknown_and_never_repeated)
@@ -197,7 +201,8 @@ START_TEST(test_c08_a_restart_of_the_nas_is_waited_for_within_the_deadline)
     tst_ok(ses_call(s, &err), &err);
     tst_sim_world(tst_cell_sim(), "{\"restart\":{\"ms\":300}}");
     /* a change that finds the connection cut never left: it is sent, once */
-    tst_eventually(tns__session_call(s, "pool.dataset.create", params, 0, NULL, &err) == 0 ||
+    tst_eventually(tns__session_call(s, "pool.dataset.create", params, 0, NULL, &err) ==
+                           0 ||
                        (err.flags & TNS_F_OUTCOME_UNKNOWN),
                    1);
     ck_assert_int_le(tst_sim_calls(tst_cell_sim(), "pool.dataset.create"), 1);
@@ -251,11 +256,12 @@ START_TEST(test_c11_too_many_calls_at_once_is_tried_again)
         return;
     s = open_cell(ses_run_dir());
     caps_of(s);
-    tst_sim_fault(tst_cell_sim(),
-                  tst_cell_is(NULL, "jsonrpc")
-                      ? "{\"match\":\"system.version\",\"do\":\"fail\",\"code\":-32000,"
-                        "\"reason\":\"Maximum number of concurrent calls (20) has exceeded\"}"
-                      : "{\"match\":\"system.version\",\"do\":\"cut\"}");
+    tst_sim_fault(
+        tst_cell_sim(),
+        tst_cell_is(NULL, "jsonrpc")
+            ? "{\"match\":\"system.version\",\"do\":\"fail\",\"code\":-32000,"
+              "\"reason\":\"Maximum number of concurrent calls (20) has exceeded\"}"
+            : "{\"match\":\"system.version\",\"do\":\"cut\"}");
     tst_ok(ses_call(s, &err), &err);
 }
 END_TEST
@@ -271,11 +277,11 @@ START_TEST(test_c12_a_request_over_the_limit_is_refused_here_and_nothing_is_sent
     caps_of(s);
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
-    params = json_pack("[{s:s,s:s,s:s}]", "name", "tank/big", "type", "FILESYSTEM", "comments",
-                       text);
+    params = json_pack("[{s:s,s:s,s:s}]", "name", "tank/big", "type", "FILESYSTEM",
+                       "comments", text);
     calls = tst_sim_stat(tst_cell_sim(), "calls");
-    tst_fails(tns__session_call(s, "pool.dataset.create", params, 0, NULL, &err), TNS_E_USAGE,
-              &err);
+    tst_fails(tns__session_call(s, "pool.dataset.create", params, 0, NULL, &err),
+              TNS_E_USAGE, &err);
     ck_assert_int_eq(tst_sim_stat(tst_cell_sim(), "calls"), calls);
     tst_ok(ses_call(s, &err), &err);
     ck_assert_int_eq(tst_sim_stat(tst_cell_sim(), "logins"), is_rest() ? 0 : 1);
@@ -290,7 +296,8 @@ START_TEST(test_c08_a_proxy_that_says_503_is_asked_again_for_reads)
     if (!is_rest())
         return; /* a websocket has no proxy in between once it is open */
     caps_of(s);
-    tst_sim_fault(tst_cell_sim(), "{\"match\":\"http:GET *\",\"do\":\"status\",\"status\":503}");
+    tst_sim_fault(tst_cell_sim(),
+                  "{\"match\":\"http:GET *\",\"do\":\"status\",\"status\":503}");
     tst_ok(ses_call(s, &err), &err);
 }
 END_TEST
@@ -408,7 +415,8 @@ START_TEST(test_c24_a_read_only_key_reads_and_is_told_what_it_may_not)
         opts.key_len = strlen(key);
         s = ses_open(&opts);
     }
-    tst_ok(tns__session_call(s, "pool.dataset.query", query, TNS_CALL_READ, NULL, &err), &err);
+    tst_ok(tns__session_call(s, "pool.dataset.query", query, TNS_CALL_READ, NULL, &err),
+           &err);
     tst_fails(tns__session_call(s, "pool.dataset.create", params, 0, NULL, &err),
               TNS_E_PERMISSION, &err);
     tst_ok(ses_call(s, &err), &err);
@@ -521,10 +529,13 @@ START_TEST(test_with_a_user_the_login_is_the_one_of_the_release)
 
     tst_ok(call_as("root", dir, &err), &err);
     ck_assert_int_eq(tst_sim_calls(tst_cell_sim(), "auth.login_ex"),
-                     !words ? 0 : tst_cell_is("26", NULL) ? 2 : 1);
+                     !words                    ? 0
+                     : tst_cell_is("26", NULL) ? 2
+                                               : 1);
     ck_assert_int_eq(tst_sim_calls(tst_cell_sim(), "auth.login_with_api_key"),
                      words || is_rest() ? 0 : 1);
-    ck_assert_uint_eq(log_count("API_KEY_PLAIN"), words && !tst_cell_is("26", NULL) ? 1 : 0);
+    ck_assert_uint_eq(log_count("API_KEY_PLAIN"),
+                      words && !tst_cell_is("26", NULL) ? 1 : 0);
     ck_assert_uint_eq(log_count("SCRAM"), tst_cell_is("26", NULL) ? 2 : 0);
 }
 END_TEST
@@ -549,19 +560,24 @@ static void add(TCase *tc)
 {
     tcase_add_test(tc, test_it_connects_and_knows_the_release_and_the_dialect);
     tcase_add_test(tc, test_opening_touches_no_network);
-    tcase_add_test(tc, test_connect_probe_and_login_take_four_trips_and_two_once_remembered);
+    tcase_add_test(tc,
+                   test_connect_probe_and_login_take_four_trips_and_two_once_remembered);
     tcase_add_test(tc, test_ten_thousand_calls_need_one_login);
     tcase_add_test(tc, test_a_handle_counts_what_it_used);
     tcase_add_test(tc, test_a_batch_is_answered_call_by_call);
     tcase_add_test(tc, test_c08_a_proxy_that_says_503_is_asked_again_for_reads);
-    tcase_add_test(tc, test_c08_a_read_whose_reply_was_lost_is_repeated_on_a_new_connection);
-    tcase_add_test(tc, test_c07_a_change_whose_reply_was_lost_is_unknown_and_never_repeated);
+    tcase_add_test(tc,
+                   test_c08_a_read_whose_reply_was_lost_is_repeated_on_a_new_connection);
+    tcase_add_test(tc,
+                   test_c07_a_change_whose_reply_was_lost_is_unknown_and_never_repeated);
     tcase_add_test(tc, test_c08_a_restart_of_the_nas_is_waited_for_within_the_deadline);
     tcase_add_test(tc, test_a_nas_that_is_away_is_reported_after_a_few_attempts);
     tcase_add_test(tc, test_a_silent_nas_ends_the_call_at_its_deadline);
     tcase_add_test(tc, test_c11_too_many_calls_at_once_is_tried_again);
-    tcase_add_test(tc, test_c12_a_request_over_the_limit_is_refused_here_and_nothing_is_sent);
-    tcase_add_test(tc, test_c25_a_wrong_key_is_tried_once_and_then_left_alone_by_all_processes);
+    tcase_add_test(tc,
+                   test_c12_a_request_over_the_limit_is_refused_here_and_nothing_is_sent);
+    tcase_add_test(tc,
+                   test_c25_a_wrong_key_is_tried_once_and_then_left_alone_by_all_processes);
     tcase_add_test(tc, test_c25_another_key_is_tried_at_once);
     tcase_add_test(tc, test_c10_the_login_limit_of_the_nas_stops_everybody_for_a_while);
     tcase_add_test(tc, test_an_expired_session_is_renewed_and_the_call_repeated);

@@ -18,8 +18,9 @@ static char both[64], prints[256], run_dir[300];
 
 static void add_key(const struct tst_sim *sim)
 {
-    tst_sim_world(sim, "{\"keys\":[{\"id\":77,\"name\":\"shared\",\"user\":\"root\",\"secret\":"
-                       "\"" SHARED_SECRET "\"}]}");
+    tst_sim_world(sim,
+                  "{\"keys\":[{\"id\":77,\"name\":\"shared\",\"user\":\"root\",\"secret\":"
+                  "\"" SHARED_SECRET "\"}]}");
 }
 
 static void start_pair(const char *release)
@@ -149,7 +150,8 @@ END_TEST
 
 static bool listens(const struct tst_sim *sim)
 {
-    struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons((uint16_t)sim->port) };
+    struct sockaddr_in addr = { .sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)sim->port) };
     _tns_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     inet_pton(AF_INET, sim->host, &addr.sin_addr);
@@ -228,8 +230,8 @@ START_TEST(test_where_the_websocket_is_refused_rest_is_used_and_remembered)
 {
     struct tns_error err = TNS_ERROR_INIT;
 
-    tst_sim_fault(one,
-                  "{\"match\":\"http:handshake\",\"do\":\"status\",\"status\":403,\"count\":0}");
+    tst_sim_fault(
+        one, "{\"match\":\"http:handshake\",\"do\":\"status\",\"status\":403,\"count\":0}");
     for (int i = 0; i < 2; i++) {
         _tns_session_ struct tns_session *s = open_pair(NULL);
 
@@ -265,7 +267,8 @@ START_TEST(test_a_nas_that_is_starting_up_is_waited_for)
     struct tns_error err = TNS_ERROR_INIT;
     _tns_session_ struct tns_session *s = NULL;
 
-    tst_sim_fault(one, "{\"match\":\"http:*\",\"do\":\"status\",\"status\":502,\"count\":2}");
+    tst_sim_fault(one,
+                  "{\"match\":\"http:*\",\"do\":\"status\",\"status\":502,\"count\":2}");
     pair_opts(&opts);
     opts.hosts = one->host;
     s = ses_open(&opts);
@@ -281,8 +284,8 @@ START_TEST(test_c26_garbage_is_a_protocol_error_and_not_an_empty_answer)
 
     tst_ok(ses_call(s, &err), &err);
     tst_sim_fault(one, "{\"match\":\"pool.dataset.query\",\"do\":\"garbage\"}");
-    ck_assert_int_eq(tns__session_call(s, "pool.dataset.query", NULL, TNS_CALL_READ, &result,
-                                       &err),
+    ck_assert_int_eq(tns__session_call(s, "pool.dataset.query", NULL, TNS_CALL_READ,
+                                       &result, &err),
                      -TNS_E_PROTOCOL);
     ck_assert_ptr_null(result);
     tns__error_clear(&err);
@@ -296,10 +299,11 @@ START_TEST(test_c28_a_list_that_fails_is_an_error_and_never_empty)
     struct tns_error err = TNS_ERROR_INIT;
     json_t *result = NULL;
 
-    tst_sim_fault(one, "{\"match\":\"pool.dataset.query\",\"do\":\"fail\",\"errno\":\"EFAULT\","
-                       "\"reason\":\"no\"}");
-    ck_assert_int_lt(tns__session_call(s, "pool.dataset.query", NULL, TNS_CALL_READ, &result,
-                                       &err),
+    tst_sim_fault(one,
+                  "{\"match\":\"pool.dataset.query\",\"do\":\"fail\",\"errno\":\"EFAULT\","
+                  "\"reason\":\"no\"}");
+    ck_assert_int_lt(tns__session_call(s, "pool.dataset.query", NULL, TNS_CALL_READ,
+                                       &result, &err),
                      0);
     ck_assert_ptr_null(result);
 }
@@ -403,9 +407,10 @@ START_TEST(test_a_server_that_cannot_prove_the_key_is_not_the_nas)
     struct tns_error err = TNS_ERROR_INIT;
     _tns_session_ struct tns_session *s = NULL;
 
-    tst_sim_fault(one, "{\"match\":\"auth.login_ex\",\"nth\":2,\"do\":\"answer\",\"execute\":true,"
-                       "\"result\":{\"response_type\":\"SCRAM_RESPONSE\",\"scram_type\":"
-                       "\"SERVER_FINAL_RESPONSE\",\"rfc_str\":\"v=AAAA\",\"user_info\":null}}");
+    tst_sim_fault(
+        one, "{\"match\":\"auth.login_ex\",\"nth\":2,\"do\":\"answer\",\"execute\":true,"
+             "\"result\":{\"response_type\":\"SCRAM_RESPONSE\",\"scram_type\":"
+             "\"SERVER_FINAL_RESPONSE\",\"rfc_str\":\"v=AAAA\",\"user_info\":null}}");
     pair_opts(&opts);
     opts.hosts = one->host;
     opts.user = "root";
@@ -434,11 +439,13 @@ START_TEST(test_scram_with_broken_first_answers_is_a_protocol_error)
         _tns_session_ struct tns_session *s = NULL;
         char fault[512];
 
-        snprintf(fault, sizeof fault,
-                 "{\"match\":\"auth.login_ex\",\"do\":\"answer\",\"result\":{\"response_type\":"
-                 "\"SCRAM_RESPONSE\",\"scram_type\":\"SERVER_FIRST_RESPONSE\",\"rfc_str\":\"%s\","
-                 "\"user_info\":null}}",
-                 bad[i]);
+        snprintf(
+            fault, sizeof fault,
+            "{\"match\":\"auth.login_ex\",\"do\":\"answer\",\"result\":{\"response_type\":"
+            "\"SCRAM_RESPONSE\",\"scram_type\":\"SERVER_FIRST_RESPONSE\",\"rfc_str\":\"%"
+            "s\","
+            "\"user_info\":null}}",
+            bad[i]);
         tst_sim_fault(one, fault);
         pair_opts(&opts);
         opts.hosts = one->host;
@@ -466,14 +473,16 @@ static void add_pair_tests(TCase *tc)
     tcase_add_test(tc, test_c38_a_standby_that_says_false_is_skipped);
     tcase_add_test(tc, test_c38_a_failover_is_followed_within_the_deadline);
     tcase_add_test(tc, test_a_host_that_is_down_is_skipped);
-    tcase_add_test(tc, test_a_host_that_swallows_everything_gets_its_share_of_the_time_only);
+    tcase_add_test(tc,
+                   test_a_host_that_swallows_everything_gets_its_share_of_the_time_only);
     tcase_add_test(tc, test_c25_a_key_is_refused_only_when_every_host_refuses_it);
     tcase_add_test(tc, test_a_redirect_is_not_followed);
     tcase_add_test(tc, test_a_nas_that_is_starting_up_is_waited_for);
     tcase_add_test(tc, test_c26_garbage_is_a_protocol_error_and_not_an_empty_answer);
     tcase_add_test(tc, test_c28_a_list_that_fails_is_an_error_and_never_empty);
     tcase_add_test(tc, test_c28_a_list_that_is_cut_off_is_asked_for_again);
-    tcase_add_test(tc, test_c29_another_system_behind_the_address_is_refused_by_its_certificate);
+    tcase_add_test(
+        tc, test_c29_another_system_behind_the_address_is_refused_by_its_certificate);
 }
 
 int main(void)

@@ -64,11 +64,11 @@ END_TEST
 
 START_TEST(test_a_bad_host_is_refused_by_name)
 {
-    static const char *const bad[] = { "",         " ",          "nas:443",     "-nas",
-                                       "nas.",     "na s",       "nas,",        ",nas",
-                                       "a..b",     "nas/x",      "https://nas", "[nas]",
-                                       "[::1",     "1::2::3",    "nas\n",       "n\xc3\xa4s",
-                                       "fe80::1%", "fe80::1%a b" };
+    static const char *const bad[] = {
+        "",     " ",       "nas:443", "-nas",       "nas.",        "na s",
+        "nas,", ",nas",    "a..b",    "nas/x",      "https://nas", "[nas]",
+        "[::1", "1::2::3", "nas\n",   "n\xc3\xa4s", "fe80::1%",    "fe80::1%a b"
+    };
 
     REFUSED("api_host", o.hosts = NULL);
     for (size_t i = 0; i < TNS_ARRAY_LEN(bad); i++)
@@ -79,9 +79,10 @@ END_TEST
 
 START_TEST(test_names_addresses_and_lists_of_hosts_are_accepted)
 {
-    static const char *const fine[] = { "nas",       "nas-1.example.com", "10.0.0.2",
-                                        "::1",       "[::1]",             "fe80::1%eth0",
-                                        "nas1,nas2", "nas1, [fd00::2]",   "NAS_1" };
+    static const char *const fine[] = {
+        "nas",          "nas-1.example.com", "10.0.0.2",        "::1",  "[::1]",
+        "fe80::1%eth0", "nas1,nas2",         "nas1, [fd00::2]", "NAS_1"
+    };
 
     for (size_t i = 0; i < TNS_ARRAY_LEN(fine); i++)
         ACCEPTED(o.hosts = fine[i]);

@@ -122,7 +122,8 @@ END_TEST
 
 /* ---- the limiter ---- */
 
-static struct tns_login_slot slot_of(int dir, unsigned max, unsigned window_ms, unsigned cost)
+static struct tns_login_slot slot_of(int dir, unsigned max, unsigned window_ms,
+                                     unsigned cost)
 {
     return (struct tns_login_slot){
         .dirfd = dir, .name = "logins", .max = max, .window_ms = window_ms, .cost = cost

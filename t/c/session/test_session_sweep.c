@@ -33,7 +33,8 @@ static void fresh(void)
 {
     snprintf(run_dir, sizeof run_dir, "%s", ses_run_dir());
     tst_sim_reset(sim);
-    tst_sim_world(sim, "{\"limiter\":{\"reset\":true,\"calls\":1000000},\"wrong_key_delay\":0}");
+    tst_sim_world(sim,
+                  "{\"limiter\":{\"reset\":true,\"calls\":1000000},\"wrong_key_delay\":0}");
 }
 
 /* The sweep makes jansson's allocations fail as well. Its parser (2.14) writes out of bounds when
