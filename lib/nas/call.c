@@ -79,3 +79,15 @@ int tns__nas_explain_missing(struct tns_session *s, const char *dataset,
     }
     return -err->code;
 }
+
+int tns__nas_call_on(struct tns_session *s, const char *dataset, const char *method,
+                     json_t *params, unsigned flags, json_t **ret_result,
+                     struct tns_error *err)
+{
+    struct tns_error why = TNS_ERROR_INIT;
+
+    if (tns__nas_call(s, method, params, flags, ret_result, &why) == 0)
+        return 0;
+    tns__nas_explain_missing(s, dataset, &why);
+    return tns__error_copy(err, &why);
+}

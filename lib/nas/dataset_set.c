@@ -107,12 +107,18 @@ int tns__dataset_set_tags(struct tns_session *s, const char *id, const json_t *t
                           struct tns_error *err)
 {
     _tns_batch_ struct tns_batch *b = tns__batch_new(s);
+    struct tns_error why = TNS_ERROR_INIT;
     bool seen = false;
     int rc;
 
     set_tags_put(b, id, tags, &seen);
-    rc = tns__batch_run_one(b, err, "tagging %s", id ? id : "");
-    return rc || seen ? rc : read_back(s, id, tags, err);
+    rc = tns__batch_run_one(b, &why, "tagging %s", id ? id : "");
+    if (rc) {
+        if (rc == -TNS_E_NOTFOUND)
+            tns__nas_explain_missing(s, id, &why);
+        return tns__error_copy(err, &why);
+    }
+    return seen ? 0 : read_back(s, id, tags, err);
 }
 
 int tns__dataset_set_readonly(struct tns_session *s, const char *id, bool readonly,
@@ -122,9 +128,9 @@ int tns__dataset_set_readonly(struct tns_session *s, const char *id, bool readon
 
     if (rc)
         return rc;
-    rc = tns__nas_call(s, "pool.dataset.update",
-                       json_pack("[s, {s: s}]", id, "readonly", readonly ? "ON" : "OFF"), 0,
-                       NULL, err);
+    rc = tns__nas_call_on(s, id, "pool.dataset.update",
+                          json_pack("[s, {s: s}]", id, "readonly", readonly ? "ON" : "OFF"),
+                          0, NULL, err);
     return rc ? tns__error_prefix(err, "making %s %s", id,
                                   readonly ? "read-only" : "writable")
               : 0;
@@ -146,10 +152,11 @@ static int verify_gone(struct tns_session *s, const char *id, struct tns_error *
     tns__dataset_list_free(still);
     if (gone)
         return 0;
-    return tns__error_set(err, TNS_E_CONFLICT,
-                          "the NAS said that it deleted %s, but it is still there: something "
-                          "uses it",
-                          id);
+    return tns__error_set(
+        err, TNS_E_CONFLICT,
+        "the NAS said that it deleted %s, but it is still there: something "
+        "uses it",
+        id);
 }
 
 int tns__dataset_delete(struct tns_session *s, const char *id, struct tns_error *err)
@@ -160,9 +167,10 @@ int tns__dataset_delete(struct tns_session *s, const char *id, struct tns_error 
     if (rc == 0)
         rc = tns__session_caps(s, &caps, err);
     if (rc == 0)
-        rc = tns__nas_call(s, "pool.dataset.delete",
-                           json_pack("[s, {s: b, s: b}]", id, "recursive", 0, "force", 0),
-                           0, NULL, err);
+        rc =
+            tns__nas_call_on(s, id, "pool.dataset.delete",
+                             json_pack("[s, {s: b, s: b}]", id, "recursive", 0, "force", 0),
+                             0, NULL, err);
     if (rc)
         return tns__error_prefix(err, "deleting %s", id ? id : "");
     return caps->delete_lies ? verify_gone(s, id, err) : 0;
@@ -173,7 +181,8 @@ int tns__dataset_promote(struct tns_session *s, const char *id, struct tns_error
     int rc = tns__name_dataset(id, err);
 
     if (rc == 0)
-        rc = tns__nas_call(s, "pool.dataset.promote", json_pack("[s]", id), 0, NULL, err);
+        rc = tns__nas_call_on(s, id, "pool.dataset.promote", json_pack("[s]", id), 0, NULL,
+                              err);
     return rc ? tns__error_prefix(err, "promoting %s", id ? id : "") : 0;
 }
 
@@ -195,10 +204,10 @@ static int rename_private(struct tns_session *s, const struct tns_caps *caps,
 
     if (!tns__quirk_private_methods(caps))
         return cannot_rename(id, err);
-    rc = tns__nas_call(s, "zfs.dataset.rename",
-                       json_pack("[s, {s: s, s: b}]", id, "new_name", new_id, "recursive",
-                                 0),
-                       0, NULL, &why);
+    rc = tns__nas_call_on(s, id, "zfs.dataset.rename",
+                          json_pack("[s, {s: s, s: b}]", id, "new_name", new_id,
+                                    "recursive", 0),
+                          0, NULL, &why);
     if (rc == -TNS_E_UNSUPPORTED || rc == -TNS_E_PERMISSION)
         return cannot_rename(id, err);
     return rc ? tns__error_copy(err, &why) : 0;
@@ -218,9 +227,9 @@ int tns__dataset_rename(struct tns_session *s, const char *id, const char *new_i
         return rc;
     if (!caps->public_rename)
         return rename_private(s, caps, id, new_id, err);
-    rc = tns__nas_call(s, "pool.dataset.rename",
-                       json_pack("[s, {s: s, s: b, s: b}]", id, "new_name", new_id,
-                                 "recursive", 0, "force", 1),
-                       0, NULL, err);
+    rc = tns__nas_call_on(s, id, "pool.dataset.rename",
+                          json_pack("[s, {s: s, s: b, s: b}]", id, "new_name", new_id,
+                                    "recursive", 0, "force", 1),
+                          0, NULL, err);
     return rc ? tns__error_prefix(err, "renaming %s to %s", id, new_id) : 0;
 }

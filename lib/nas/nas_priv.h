@@ -25,6 +25,11 @@
 int tns__nas_call(struct tns_session *s, const char *method, json_t *params, unsigned flags,
                   json_t **ret_result, struct tns_error *err);
 
+/* The same on a dataset: what is not found is unavailable when the whole pool is not there. */
+int tns__nas_call_on(struct tns_session *s, const char *dataset, const char *method,
+                     json_t *params, unsigned flags, json_t **ret_result,
+                     struct tns_error *err);
+
 /* The same for a call that answers an object with an integer `id`. A reply that is not understood
  * leaves the outcome unknown. */
 int tns__nas_create(struct tns_session *s, const char *method, json_t *params,

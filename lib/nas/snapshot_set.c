@@ -33,8 +33,9 @@ static int change(struct tns_session *s, const struct target *t, const char *ver
                   json_t *params, struct tns_error *err)
 {
     char method[48];
-    int rc = tns__nas_call(s, tns__snapshot_method(t->caps, verb, method, sizeof(method)),
-                           params, 0, NULL, err);
+    int rc = tns__nas_call_on(s, t->full,
+                              tns__snapshot_method(t->caps, verb, method, sizeof(method)),
+                              params, 0, NULL, err);
 
     return rc ? tns__error_prefix(err, "snapshot %s", t->full) : 0;
 }
@@ -45,21 +46,16 @@ int tns__snapshot_create(struct tns_session *s, const char *dataset, const char 
                          const json_t *tags, struct tns_error *err)
 {
     _target_ struct target t = { 0 };
-    struct tns_error why = TNS_ERROR_INIT;
     json_t *own;
     int rc = target_open(s, dataset, name, &t, err);
 
     if (rc)
         return rc;
     own = tags ? json_copy((json_t *)(uintptr_t)tags) : json_object();
-    rc = change(s, &t, "create",
-                json_pack("[{s: s, s: s, s: o}]", "dataset", dataset, "name", name,
-                          is_resource(&t) ? "user_properties" : "properties", own),
-                &why);
-    if (rc == 0)
-        return 0;
-    tns__nas_explain_missing(s, dataset, &why);
-    return tns__error_copy(err, &why);
+    return change(s, &t, "create",
+                  json_pack("[{s: s, s: s, s: o}]", "dataset", dataset, "name", name,
+                            is_resource(&t) ? "user_properties" : "properties", own),
+                  err);
 }
 
 /* ---- delete ---- */
@@ -150,6 +146,7 @@ int tns__snapshot_delete(struct tns_session *s, const char *dataset, const char 
     if (tns__batch_run(b, &why) == 0)
         return 0;
     name_blockers(s, dataset, full, &why);
+    tns__nas_explain_missing(s, dataset, &why);
     tns__error_prefix(&why, "deleting snapshot %s", full);
     return tns__error_copy(err, &why);
 }

@@ -96,20 +96,16 @@ static int check_made(const json_t *result, const char *id, struct tns_error *er
     return 0;
 }
 
+/* "Parent dataset does not exist" may mean that the whole pool is away. */
 static int dataset_create(struct tns_session *s, const char *id, json_t *arguments,
                           json_t **ret_made, struct tns_error *err)
 {
     _tns_json_ json_t *result = NULL;
-    struct tns_error why = TNS_ERROR_INIT;
-    int rc;
+    int rc = tns__nas_call_on(s, id, "pool.dataset.create", json_pack("[o]", arguments), 0,
+                              &result, err);
 
-    if (tns__nas_call(s, "pool.dataset.create", json_pack("[o]", arguments), 0, &result,
-                      &why)) {
-        /* "Parent dataset does not exist" may mean that the whole pool is away. */
-        tns__nas_explain_missing(s, id, &why);
-        return tns__error_copy(err, &why);
-    }
-    rc = check_made(result, id, err);
+    if (rc == 0)
+        rc = check_made(result, id, err);
     if (rc == 0 && ret_made)
         *ret_made = TNS_STEAL(result);
     return rc;
@@ -235,10 +231,10 @@ int tns__zvol_resize(struct tns_session *s, const char *id, uint64_t volsize_byt
     if (volsize_bytes == 0 || volsize_bytes > INT64_MAX)
         return tns__error_set(err, TNS_E_USAGE, "%s: a size of %llu bytes is not possible",
                               id, (unsigned long long)volsize_bytes);
-    rc = tns__nas_call(s, "pool.dataset.update",
-                       json_pack("[s, {s: I, s: b}]", id, "volsize",
-                                 (json_int_t)volsize_bytes, "force_size", sparse),
-                       0, NULL, err);
+    rc = tns__nas_call_on(s, id, "pool.dataset.update",
+                          json_pack("[s, {s: I, s: b}]", id, "volsize",
+                                    (json_int_t)volsize_bytes, "force_size", sparse),
+                          0, NULL, err);
     return rc ? tns__error_prefix(err, "resizing %s", id) : 0;
 }
 
@@ -267,16 +263,14 @@ int tns__recommended_blocksize(struct tns_session *s, const char *pool, uint64_t
 {
     const char *method = "pool.dataset.recommended_zvol_blocksize";
     _tns_json_ json_t *result = NULL;
-    struct tns_error why = TNS_ERROR_INIT;
     uint64_t bytes;
     int rc = tns__name_dataset(pool, err);
 
+    if (rc == 0)
+        rc = tns__nas_call_on(s, pool, method, json_pack("[s]", pool), TNS_CALL_READ,
+                              &result, err);
     if (rc)
         return rc;
-    if (tns__nas_call(s, method, json_pack("[s]", pool), TNS_CALL_READ, &result, &why)) {
-        tns__nas_explain_missing(s, pool, &why);
-        return tns__error_copy(err, &why);
-    }
     if (!parse_blocksize(json_string_value(result), &bytes))
         return tns__error_set(err, TNS_E_PROTOCOL, "the reply to %s is no block size",
                               method);

@@ -107,6 +107,10 @@ START_TEST(an_exported_pool_is_unavailable_and_not_empty)
     FAILS(tns__dataset_list(f.s, &filter, &l, &f.err), TNS_E_UNAVAILABLE);
     FAILS(tns__dataset_get(f.s, parent, &d, &f.err), TNS_E_UNAVAILABLE);
     FAILS(create(&f, vol, 16 * MIB, true), TNS_E_UNAVAILABLE);
+    FAILS(tns__dataset_delete(f.s, parent, &f.err), TNS_E_UNAVAILABLE);
+    FAILS(tns__zvol_resize(f.s, vol, 16 * MIB, true, &f.err), TNS_E_UNAVAILABLE);
+    FAILS(tns__snapshot_create(f.s, vol, "s", NULL, &f.err), TNS_E_UNAVAILABLE);
+    FAILS(tns__snapshot_delete(f.s, vol, "s", &f.err), TNS_E_UNAVAILABLE);
     /* The NAS goes on listing a pool whose disks are away; one that was exported it forgets. */
     rc = tns__pool_get(f.s, "flash", &p, &f.err);
     ck_assert(rc == -TNS_E_NOTFOUND || (rc == 0 && !p->healthy));

@@ -2,12 +2,18 @@
 /* How much memory it takes to read a list of thousands of volumes. */
 #include "nas/fake.h"
 
+/* The address sanitizer multiplies what everything takes, and answers mallinfo2() with nothing. */
+#ifndef __SANITIZE_ADDRESS__
+#define MEASURES 1
+#else
+#define MEASURES 0
+#endif
+
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#ifndef __SANITIZE_ADDRESS__
 /* What the server's reply is like: every property that may be there, and the tags. */
 static char *reply_text(size_t *ret_len)
 {
@@ -56,9 +62,12 @@ START_TEST(a_list_of_20_mb_is_read_in_at_most_14_times_its_size)
     struct tns_dataset_list *l = NULL;
     json_t *reply = NULL;
     size_t len = 0;
-    char *text = reply_text(&len);
+    char *text;
     long before;
 
+    if (!MEASURES)
+        return;
+    text = reply_text(&len);
     /* the text itself counts: it was there before the tree was */
     before = peak_kb() - (long)(len / 1024);
     tst_ok(tns__json_parse(text, len, NULL, &reply, &err), &err);
@@ -75,7 +84,6 @@ START_TEST(a_list_of_20_mb_is_read_in_at_most_14_times_its_size)
     tns__dataset_list_free(l);
 }
 END_TEST
-#endif
 
 START_TEST(an_undone_list_is_freed_row_by_row)
 {
@@ -85,6 +93,8 @@ START_TEST(an_undone_list_is_freed_row_by_row)
     json_t *rows = json_array();
     size_t before, after;
 
+    if (!MEASURES)
+        return;
     for (int i = 0; i < 2000; i++) {
         char id[64];
         json_t *row = fake_row("pool.dataset.query 25.10");
@@ -111,9 +121,7 @@ int main(void)
     TCase *tc = tcase_create("memory");
 
     tcase_set_timeout(tc, 120);
-#ifndef __SANITIZE_ADDRESS__ /* which multiplies what everything takes */
     tcase_add_test(tc, a_list_of_20_mb_is_read_in_at_most_14_times_its_size);
-#endif
     tcase_add_test(tc, an_undone_list_is_freed_row_by_row);
     suite_add_tcase(s, tc);
     return tst_run(s);
