@@ -1,2 +1,6 @@
-# tnsim and its own tests; the model's are found with them.
+# tnsim's own tests alone: make check-sim
 SIM_TESTS := $(sort $(wildcard t/sim/t/*.t))
+
+.PHONY: check-sim
+check-sim:
+	prove -I t/sim/lib $(SIM_TESTS)

@@ -73,6 +73,7 @@ $ws->frame(9, 'are you there');
 $ws->call('core.ping');
 is_deeply $ws->{control}, [[10, 'are you there']],
     'a ping frame is answered with its payload';
+is $nas->stats->{pings}, 1, 'and counted';
 
 my $halves = $nas->rpc;
 $halves->frame(1, '{"jsonrpc":"2.0","id":9,', 0);

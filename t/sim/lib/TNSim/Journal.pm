@@ -19,9 +19,9 @@ sub new ($class) {
 
 sub reset ($self) {
     %$self = (
-        log              => [], calls => 0, trips => 0, logins => 0, logins_failed => 0,
-        connections      => 0,
-        http             => 0, rest => 0, by_method => {}, errors => 0, internal => 0,
+        log         => [], calls => 0, trips => 0, logins => 0, logins_failed => 0,
+        connections => 0,
+        http => 0, rest => 0, by_method => {}, errors => 0, internal => 0, pings => 0,
         reply_violations => 0,
         violations       => [],
         limited          => 0,

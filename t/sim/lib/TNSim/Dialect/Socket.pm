@@ -16,6 +16,7 @@ sub new ($class, %field) {
         peer      => $field{peer}, fragment => sub { $weak->server->{fragment} },
         on_text   => sub ($text) { $weak->_message($text) },
         on_binary => sub { $weak->binary },
+        on_ping   => sub { $weak->server->journal->count('pings') },
     );
     $self->server->attach($self);
     return $self;

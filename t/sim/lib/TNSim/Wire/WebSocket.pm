@@ -13,7 +13,7 @@ sub accept_key ($key) {
     return sha1_base64($key . '258EAFA5-E914-47DA-95CA-C5AB0DC85B11') . '=';
 }
 
-# peer, fragment (a number), on_text->($characters), on_binary->(), on_bad_text->()
+# peer, fragment->() (a number), on_text->($characters), on_binary->(), on_ping->()
 sub new ($class, %field) {
     return bless { buffer => '', message => '', %field }, $class;
 }
@@ -32,6 +32,7 @@ sub _frame ($self, $fin, $rsv1, $rsv2, $rsv3, $op, $payload) {
     return $self->close(1002, 'Received frame with non-zero reserved bits')
         if $rsv1 || $rsv2 || $rsv3;
     if ($op == WS_PING) {
+        $self->{on_ping}->();
         return $self->_frames(build_frame(0, 1, 0, 0, 0, WS_PONG, $payload));
     }
     if ($op == WS_PONG)         {return}
