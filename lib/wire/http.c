@@ -21,6 +21,7 @@ struct tns_http {
     /* the exchange under way */
     const struct tns_http_request *req;
     unsigned char *tx; /* LWS_PRE bytes of room, then the body */
+    char *key_at;      /* in libwebsockets' buffer, to be wiped */
     bool left;
     bool done;
     bool sized; /* the answer says where it ends */
@@ -49,7 +50,7 @@ static bool has_body(const struct tns_http_request *req)
     return req->body && req->body_len > 0;
 }
 
-/* Straight into libwebsockets' buffer, so that no copy of the key is left behind by us. */
+/* Straight into libwebsockets' buffer, which lives as long as its context. */
 static int on_headers(struct tns_http *http, unsigned char **at, size_t room)
 {
     const struct tns_http_request *req = http->req;
@@ -64,6 +65,7 @@ static int on_headers(struct tns_http *http, unsigned char **at, size_t room)
     if (req->bearer) {
         p += sprintf(p, "Authorization: Bearer ");
         memcpy(p, tns__secret_bytes(req->bearer), key_len);
+        http->key_at = p;
         p += key_len;
         p += sprintf(p, "\r\n");
     }
@@ -311,6 +313,9 @@ static int http_prepare(struct tns_http *http, struct tns_error *err)
 static void http_finish(struct tns_http *http)
 {
     tns__loop_hang_up(&http->loop);
+    if (http->key_at)
+        explicit_bzero(http->key_at, tns__secret_len(http->req->bearer));
+    http->key_at = NULL;
     if (http->tx) {
         explicit_bzero(http->tx, LWS_PRE + http->req->body_len);
         tns__free(http->tx);

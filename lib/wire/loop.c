@@ -180,15 +180,32 @@ static void loop_fill_info(struct tns_loop *loop, struct lws_context_creation_in
 #endif
 }
 
+/* From 4.2 on a context opens a netlink socket, which it would leave to programs that are started. */
+static void loop_own_netlink(int first)
+{
+    for (int fd = first; fd < first + 8; fd++) {
+        struct sockaddr addr = { 0 };
+        socklen_t len = sizeof(addr);
+
+        if (getsockname(fd, &addr, &len) == 0 && addr.sa_family == AF_NETLINK)
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+}
+
 /* Creating a context sets SIGPIPE to be ignored, behind the back of whoever handles it. */
 static struct lws_context *loop_create_context(const struct lws_context_creation_info *info)
 {
+    int lowest_free = open("/dev/null", O_RDONLY | O_CLOEXEC);
     struct sigaction before;
     struct lws_context *lws;
 
+    if (lowest_free >= 0)
+        close(lowest_free);
     sigaction(SIGPIPE, NULL, &before);
     lws = lws_create_context(info);
     sigaction(SIGPIPE, &before, NULL);
+    if (lowest_free >= 0)
+        loop_own_netlink(lowest_free);
     return lws;
 }
 

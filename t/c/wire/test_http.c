@@ -98,6 +98,55 @@ START_TEST(test_the_key_goes_in_its_header_and_the_host_in_another)
 }
 END_TEST
 
+/* Whether these bytes are anywhere in the writable memory of this process. */
+static bool memory_holds(const char *bytes, size_t len)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512];
+    bool found = false;
+
+    while (!found && fgets(line, sizeof(line), maps)) {
+        unsigned long from, to;
+        char mode[5];
+
+        if (sscanf(line, "%lx-%lx %4s", &from, &to, mode) != 3 ||
+            strncmp(mode, "rw", 2) != 0 || strstr(line, "[v") || !strstr(line, "[heap]"))
+            continue;
+        found = memmem((void *)from, to - from, bytes, len) != NULL;
+    }
+    fclose(maps);
+    return found;
+}
+
+START_TEST(test_no_copy_of_the_key_stays_behind)
+{
+    /* Spelled backwards here, so that this test does not find itself. */
+    static const char drawkcab[] = "9876543210zyxwvutsrqponmlkjihgfedcba-7";
+    struct tns_http_request req = { .method = "GET", .path = "/" };
+    struct tns_http_response res = { 0 };
+    size_t len = sizeof(drawkcab) - 1;
+    struct tns_http *http;
+    struct tns_secret *key;
+    char name[64];
+    struct fix f;
+
+    for (size_t i = 0; i < len; i++)
+        name[i] = drawkcab[len - 1 - i];
+    key = tns__secret_new(name, len);
+    req.bearer = key;
+    fix_start(&f, SRV_GOOD, serve_mirror, NULL);
+    http = open_http(&f);
+    tst_ok(tns__http_exchange(http, &req, &res, &f.err), &f.err);
+    tns__http_response_clear(&res);
+    req.bearer = NULL;
+    tns__secret_free(key);
+    srv_stop(f.srv);
+    ck_assert(!memory_holds(name, len));
+    tns__http_close(http);
+    explicit_bzero(name, sizeof(name));
+}
+END_TEST
+
 static int resolve_must_not(const char *host, const char *service,
                             const struct addrinfo *hints, struct addrinfo **ret)
 {
@@ -183,6 +232,7 @@ static const struct wrapping wrappings[] = {
     { CHUNKED "5\r\nhel", NULL, TNS_E_TRANSPORT },
     { CHUNKED "zz\r\nhello\r\n0\r\n\r\n", NULL, 0 },
     { CHUNKED "ffffffff\r\nhello\r\n0\r\n\r\n", NULL, 0 },
+    { CHUNKED "5\r\nhello\r\nffffffff\r\nhello\r\n0\r\n\r\n", NULL, 0 },
     { CHUNKED "80000000\r\nhello\r\n0\r\n\r\n", NULL, 0 },
     { CHUNKED "5\r\nhelloXX0\r\n\r\n", NULL, 0 },
     { OK "Content-Length: 67108865\r\n\r\nx", NULL, TNS_E_PROTOCOL },
@@ -409,6 +459,7 @@ static Suite *suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, test_every_verb_with_and_without_a_body, 0, 2);
     tcase_add_test(tc, test_the_key_goes_in_its_header_and_the_host_in_another);
+    tcase_add_test(tc, test_no_copy_of_the_key_stays_behind);
     tcase_add_test(tc, test_a_key_never_goes_over_plain_http_to_another_host);
     tcase_add_loop_test(tc, test_every_status_is_an_answer_and_a_redirect_is_not_followed,
                         0, 9);

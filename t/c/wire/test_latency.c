@@ -45,8 +45,6 @@ static struct lws_context *bare_open(const struct fix *f, struct bare *b)
         .port = CONTEXT_PORT_NO_LISTEN,
         .protocols = protocols,
         .user = b,
-        .gid = -1,
-        .uid = -1,
         .fd_limit_per_thread = 8,
         .options =
             LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,

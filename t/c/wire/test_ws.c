@@ -648,8 +648,13 @@ static unsigned open_fds(bool need_cloexec)
         if (flags < 0)
             continue;
         n++;
-        if (need_cloexec)
-            ck_assert_msg(flags & FD_CLOEXEC, "descriptor %d passes exec", fd);
+        if (need_cloexec && !(flags & FD_CLOEXEC)) {
+            char path[32], what[128] = "";
+
+            snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+            ck_assert_int_gt(readlink(path, what, sizeof(what) - 1), 0);
+            ck_abort_msg("descriptor %d (%s) passes exec", fd, what);
+        }
     }
     return n;
 }
