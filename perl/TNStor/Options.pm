@@ -64,7 +64,7 @@ my $inherited = {
 };
 
 my $new = {
-    tn_owner => text('Id that tags the volumes as this cluster\'s. Set when added.'),
+    tn_owner => text('Id that tags the volumes; by default the one in /etc/pve/priv/tnstor/owner.'),
     tn_fingerprint => text('SHA-256 of the certificate in colon-hex; several with commas.'),
     tn_user => text('User that the API key belongs to: needed for SCRAM on 26.'),
     tn_initiator => text(

@@ -34,8 +34,8 @@ my sub volids ($vmid = undef, $list = undef) {
     return [sort map { $_->{volid} } $plugin->list_images($nas, $scfg, $vmid, $list, {})->@*];
 }
 
-subtest 'adding the storage tags it and keeps the key out of the section' => sub {
-    like($scfg->{tn_owner}, qr/\A[0-9a-f-]{36}\z/, 'an owner');
+subtest 'adding the storage makes an owner and keeps the key out of the section' => sub {
+    ok(-s "$cfg->{dir}/root/etc/pve/priv/tnstor/owner", 'an owner for all of the cluster');
     ok(!defined($scfg->{api_key}), 'no key in the section');
     is((stat("$cfg->{dir}/priv/nas.pw"))[2] & 07777, 0600, 'the file of secrets is for root alone');
 };

@@ -61,6 +61,7 @@ sub start_sim (%param) {
     $sim->{$_} = $told->{$_} for keys %$told;
     # what is read from a pipe is tainted; here it is the test's own
     ($sim->{$_}) = $sim->{$_} =~ m/\A(.*)\z/s for qw(host port url api_key fingerprint control);
+    $sim->post('/world', { limiter => { calls => 10_000 } });
     return $sim;
 }
 
@@ -127,7 +128,7 @@ sub plugin () {
 }
 
 # A node's directories, as much of them as the plugin looks at.
-my sub node () {
+sub node () {
     my $dir = scratch();
     mkdir("$dir/$_") or die "cannot make $dir/$_: $!\n" for qw(run priv root root/etc root/etc/iscsi);
     chmod(0700, "$dir/run", "$dir/priv");
@@ -151,6 +152,14 @@ sub options_for ($sim, %more) {
     };
 }
 
+# A run directory of its own, so that the limit on logins is not shared by a file's many storages.
+my sub run_dir ($dir) {
+    state $count = 0;
+    my $run = "$dir/run/" . ++$count;
+    mkdir($run, 0700) or die "cannot make $run: $!\n";
+    return $run;
+}
+
 # Adds a storage through the plugin's own hook; gives the configuration that PVE would have.
 sub new_storage ($sim, %more) {
     my $plugin = plugin();
@@ -161,11 +170,13 @@ sub new_storage ($sim, %more) {
     require TNStor::Secrets;
     $TNStor::Secrets::DIR = "$dir/priv";
     %TNStor::Handles::NODE = (
-        tn_run_dir => "$dir/run",
+        tn_run_dir => run_dir($dir),
         tn_sysroot => "$dir/root",
         tn_holder => delete $more{tn_holder} // '',
     );
-    my $scfg = $plugin->check_config($storeid, options_for($sim, %more), 1, 1);
+    my $options = options_for($sim, %more);
+    delete $options->@{ grep { !defined($options->{$_}) } keys %$options };
+    my $scfg = $plugin->check_config($storeid, $options, 1, 1);
     $plugin->on_add_hook($storeid, $scfg, api_key => $key);
     $scfg->{shared} = 1;
     return { ids => { $storeid => $scfg }, order => { $storeid => 1 }, dir => $dir };

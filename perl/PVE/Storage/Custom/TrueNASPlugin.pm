@@ -141,19 +141,12 @@ my sub check_with_nas ($storeid, $config, $secrets) {
     return;
 }
 
-my sub new_owner () {
-    open(my $fh, '<', '/proc/sys/kernel/random/uuid') or die "cannot make an id: $!\n";
-    my ($uuid) = <$fh> =~ m/\A([0-9a-f\-]{36})\n\z/ or die "cannot make an id\n";
-    return $uuid;
-}
-
 sub on_add_hook {
     my ($class, $storeid, $scfg, %sensitive) = @_;
 
     my $secrets = take_secrets($scfg, \%sensitive);
     check_combination($storeid, $scfg);
     die "storage '$storeid': api_key is missing\n" if !length($secrets->{api_key} // '');
-    $scfg->{tn_owner} //= new_owner();
     if (($scfg->{transport_mode} // 'iscsi') eq 'iscsi') {
         eval {
             set_up_on_nas($storeid, $scfg, $secrets);
