@@ -106,9 +106,12 @@ int tns__parent_missing(struct tns_storage *st, struct tns_error *err)
     struct tns_pool *pool = NULL;
     struct tns_error local = TNS_ERROR_INIT;
     int rc = tns__pool_get(st->session, st->opt.pool, &pool, &local);
+    bool away = rc == -TNS_E_NOTFOUND ||
+                (rc == 0 && (!pool->status || (strcmp(pool->status, "ONLINE") != 0 &&
+                                              strcmp(pool->status, "DEGRADED") != 0)));
 
     tns__pool_free(pool);
-    if (rc == -TNS_E_NOTFOUND)
+    if (away)
         return tns__error_set(err, TNS_E_UNAVAILABLE, "pool '%s' is not imported on the NAS: "
                               "import it", st->opt.pool);
     if (rc)
