@@ -29,7 +29,7 @@ subtest 'add makes dataset and target when they are missing' => sub {
     is_deeply($plugin->list_images('nas', $scfg, undef, undef, {}), [], 'the storage works');
     my $before = $sim->world();
     my $again = add(storeid => 'nas2', target_iqn => $scfg->{target_iqn});
-    is_deeply($sim->world()->{targets}, $before->{targets}, 'a second storage on it makes no target');
+    is_deeply($sim->world()->{target}, $before->{target}, 'a second storage on it makes no target');
     $plugin->on_delete_hook($_->[0], $_->[1]->{ids}->{$_->[0]}) for ['nas', $cfg], ['nas2', $again];
 };
 
@@ -134,9 +134,7 @@ subtest 'remove works while the NAS is away, and keeps the data' => sub {
     is(error_of(sub { $plugin->on_delete_hook('nas', $scfg) }), undef, 'removed');
     $sim->reset();
     is_deeply(secrets_left(), [], 'no secret stays');
-    ok(scalar(grep { m/vm-100-disk-0/ } map { $_->{id} // $_->{name} // '' }
-        ref($sim->world()->{datasets}) eq 'HASH' ? values $sim->world()->{datasets}->%* : $sim->world()->{datasets}->@*),
-        'the volume is still there');
+    ok(scalar(grep { $_->{name} eq "tank/vm/$volname" } $sim->world()->{dataset}->@*), 'the volume is still there');
 };
 
 done_testing();
