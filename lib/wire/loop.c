@@ -180,33 +180,18 @@ static void loop_fill_info(struct tns_loop *loop, struct lws_context_creation_in
 #endif
 }
 
-/* From 4.2 on a context opens a netlink socket, which it would leave to programs that are started. */
-static void loop_own_netlink(int first)
-{
-    for (int fd = first; fd < first + 8; fd++) {
-        struct sockaddr addr = { 0 };
-        socklen_t len = sizeof(addr);
-
-        if (getsockname(fd, &addr, &len) == 0 && addr.sa_family == AF_NETLINK)
-            fcntl(fd, F_SETFD, FD_CLOEXEC);
-    }
-}
-
 /* Creating a context sets SIGPIPE to be ignored, behind the back of whoever handles it. */
-static struct lws_context *loop_create_context(const struct lws_context_creation_info *info)
+static void loop_create_context(struct tns_loop *loop,
+                                const struct lws_context_creation_info *info)
 {
-    int lowest_free = open("/dev/null", O_RDONLY | O_CLOEXEC);
     struct sigaction before;
-    struct lws_context *lws;
 
-    if (lowest_free >= 0)
-        close(lowest_free);
+    tns__fd_watch_begin(&loop->fds);
     sigaction(SIGPIPE, NULL, &before);
-    lws = lws_create_context(info);
+    loop->lws = lws_create_context(info);
     sigaction(SIGPIPE, &before, NULL);
-    if (lowest_free >= 0)
-        loop_own_netlink(lowest_free);
-    return lws;
+    if (loop->lws)
+        tns__fd_watch_opened(&loop->fds);
 }
 
 int tns__loop_start(struct tns_loop *loop, struct tns_ctx *ctx,
@@ -227,7 +212,7 @@ int tns__loop_start(struct tns_loop *loop, struct tns_ctx *ctx,
         return rc;
 
     loop_fill_info(loop, &info);
-    loop->lws = loop_create_context(&info);
+    loop_create_context(loop, &info);
     if (loop->error.code)
         return tns__error_copy(err, &loop->error);
     if (!loop->lws)
@@ -276,6 +261,7 @@ void tns__loop_stop(struct tns_loop *loop)
         if (loop->owner_pid != getpid())
             loop_detach(loop);
         lws_context_destroy(loop->lws);
+        tns__fd_watch_end(&loop->fds);
         loop->lws = NULL;
     }
     tns__peer_clear(&loop->peer);

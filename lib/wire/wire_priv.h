@@ -72,6 +72,21 @@ struct tns_trust {
 /* Readies an SSL_CTX: TLS 1.2 and later, our roots only, our verdict. */
 int tns__trust_setup(struct tns_trust *trust, SSL_CTX *ssl_ctx, struct tns_error *err);
 
+/* ---- fd_watch.c ---- */
+
+#define TNS_FD_WATCH 16 /* a context opens three, from the lowest free number on */
+
+struct tns_fd_watch {
+    int first;
+    bool was_open[TNS_FD_WATCH];
+    int wake; /* the context's eventfd, or -1 */
+    int twin; /* ours, of the same open file  */
+};
+
+void tns__fd_watch_begin(struct tns_fd_watch *w);  /* before a context is made */
+void tns__fd_watch_opened(struct tns_fd_watch *w); /* after it was             */
+void tns__fd_watch_end(struct tns_fd_watch *w);    /* after it is gone         */
+
 /* ---- loop.c ---- */
 
 enum tns_phase {
@@ -91,6 +106,7 @@ struct tns_loop {
     bool is_http;
     char addr[64];
     uint64_t activity; /* grows with everything that is received */
+    struct tns_fd_watch fds;
     struct lws_context *lws;
     struct lws *wsi; /* the connection, NULL when there is none */
     lws_sorted_usec_list_t alarm;
