@@ -345,7 +345,7 @@ END_TEST
 
 static unsigned keys_in_log(const struct tst_sim *sim)
 {
-    char *body = NULL;
+    _tns_free_ char *body = NULL;
     unsigned n = 0;
 
     ck_assert_int_eq(tst_http(sim->control_port, "GET", "/log", NULL, &body, 5000), 200);

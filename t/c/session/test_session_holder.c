@@ -587,6 +587,71 @@ START_TEST(test_c11_many_clients_with_many_calls_get_their_own_answers)
 }
 END_TEST
 
+START_TEST(test_replies_of_many_megabytes_come_through_the_holder)
+{
+    _tns_session_ struct tns_session *s = open_held();
+    struct tns_error err = TNS_ERROR_INIT;
+    _tns_json_ json_t *rows = json_array();
+    _tns_json_ json_t *fault = NULL;
+    _tns_json_ json_t *ids = NULL;
+    _tns_json_ json_t *result = NULL;
+    char row[128];
+
+    for (int i = 0; i < 60000; i++) {
+        snprintf(row, sizeof row, "%d %0100d", i, i);
+        json_array_append_new(rows, json_string(row));
+    }
+    fault =
+        json_pack("{s:s,s:s,s:O}", "match", "pool.query", "do", "answer", "result", rows);
+    ids = tst_sim_post(sim, "/fault", fault);
+    tst_ok(tns__session_call(s, "pool.query", NULL, TNS_CALL_READ, &result, &err), &err);
+    ck_assert(json_equal(result, rows));
+    ck_assert(via_holder(s));
+}
+END_TEST
+
+static int knock(void)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert(tns__fmt(addr.sun_path, sizeof addr.sun_path, "%s/holder.sock", run_dir));
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    return fd;
+}
+
+START_TEST(test_clients_that_say_nonsense_or_nothing_disturb_nobody)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } nonsense[] = {
+        { "GET / HTTP/1.1\r\n\r\n", 18 },
+        { "\xff\xff\xff\xff", 4 },
+        { "\0\0\0\2{}\0\0\0\1x", 11 },
+        { "\0\0\0\4null\0\0\0\0", 12 },
+        { "\0\0\0\1[", 5 },
+        { "\0\0\0\0", 4 },
+        { "\0", 1 },
+    };
+    int silent[40], fd;
+
+    ck_assert_int_eq(one_request(NULL), 0);
+    for (size_t i = 0; i < TNS_ARRAY_LEN(silent); i++)
+        silent[i] = knock();
+    for (size_t i = 0; i < TNS_ARRAY_LEN(nonsense); i++) {
+        fd = knock();
+        ck_assert_int_eq(send(fd, nonsense[i].bytes, nonsense[i].len, MSG_NOSIGNAL),
+                         (ssize_t)nonsense[i].len);
+        close(fd);
+    }
+    ck_assert_int_eq(one_request(NULL), 0);
+    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 1);
+    for (size_t i = 0; i < TNS_ARRAY_LEN(silent); i++)
+        close(silent[i]);
+}
+END_TEST
+
 /* ---- its life ---- */
 
 static pid_t start_by_hand(const char *idle)
@@ -745,6 +810,8 @@ int main(void)
     tcase_add_test(tc, test_a_slow_call_of_one_does_not_hold_up_the_others);
     tcase_add_test(tc, test_a_client_that_goes_away_leaves_the_others_alone);
     tcase_add_test(tc, test_c11_many_clients_with_many_calls_get_their_own_answers);
+    tcase_add_test(tc, test_replies_of_many_megabytes_come_through_the_holder);
+    tcase_add_test(tc, test_clients_that_say_nonsense_or_nothing_disturb_nobody);
     tcase_add_test(tc, test_it_leaves_when_nobody_needs_it_and_takes_its_socket_along);
     tcase_add_test(tc, test_a_client_that_slept_longer_than_the_holder_notices_nothing);
     tcase_add_test(tc, test_sigterm_lets_running_calls_end);
