@@ -48,19 +48,6 @@ int tns__roles_get(struct tns_session *s, struct tns_roles *ret, struct tns_erro
     return 0;
 }
 
-/* A broad role holds the narrow ones: the server mostly lists those too, but not always. */
-static const struct {
-    const char *broad;
-    const char *narrow; /* prefix */
-} includes[] = {
-    { "SHARING_WRITE", "SHARING_" },
-    { "SHARING_ADMIN", "SHARING_" },
-    { "SHARING_ADMIN", "DATASET_" },
-    { "SHARING_ISCSI_WRITE", "SHARING_ISCSI_" },
-    { "READONLY_ADMIN", "" }, /* whatever ends in _READ, see below */
-    { "REPLICATION_ADMIN", "SNAPSHOT_" },
-};
-
 static bool ends_with(const char *s, const char *end)
 {
     size_t n = strlen(s), m = strlen(end);
@@ -68,19 +55,18 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
+/* The server lists what a role includes as well. Only what all releases agree on is known here too:
+ * whoever may write may read, one role reads everything, and one writes all of iSCSI. */
 static bool has_broader(const json_t *names, const char *role)
 {
     _tns_free_ char *writing = NULL;
 
-    for (size_t i = 0; i < TNS_ARRAY_LEN(includes); i++) {
-        bool applies = *includes[i].narrow ? tns__starts_with(role, includes[i].narrow)
-                                           : ends_with(role, "_READ");
-
-        if (applies && has(names, includes[i].broad))
-            return true;
-    }
+    if (tns__starts_with(role, "SHARING_ISCSI_") && has(names, "SHARING_ISCSI_WRITE"))
+        return true;
     if (!ends_with(role, "_READ"))
         return false;
+    if (has(names, "READONLY_ADMIN"))
+        return true;
     writing = tns__asprintf("%.*sWRITE", (int)(strlen(role) - strlen("READ")), role);
     return writing && has(names, writing);
 }
