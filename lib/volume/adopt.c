@@ -74,8 +74,10 @@ static int judge(const struct tns_storage *st, const struct tns_vol *vol,
         return tns__error_set(err, TNS_E_CONFLICT, "%s is no zvol", vol->zvol);
     if (vol->whose == TNS_WHOSE_OTHER ||
         (vol->whose == TNS_WHOSE_STALE && owner && strcmp(owner, st->owner) != 0))
-        return tns__error_set(err, TNS_E_FOREIGN, "%s belongs to owner %s, storage '%s': release "
-                              "it there first", vol->zvol, owner ? owner : "?",
+        return tns__error_set(err, TNS_E_FOREIGN,
+                              "%s belongs to owner %s, storage '%s': release "
+                              "it there first",
+                              vol->zvol, owner ? owner : "?",
                               tns__dataset_tag(vol->ds, TNS_TAG_STOREID));
     return tns__tag_schema(vol->ds, err);
 }
@@ -121,7 +123,8 @@ static int adopt_one(struct tns_storage *st, const struct tns_dataset *ds, int c
     json_t *row;
     int rc;
 
-    if (!volname || tns__volname_parse(volname, &name, NULL) || strcmp(name.leaf, leaf) != 0)
+    if (!volname || tns__volname_parse(volname, &name, NULL) ||
+        strcmp(name.leaf, leaf) != 0)
         volname = leaf;
     if (tns__volname_parse(volname, &name, NULL))
         return 0; /* not a volume's name: staging and temporary clones stay what they are */
@@ -181,9 +184,9 @@ int tns_storage_adopt_all(struct tns_storage *st, int check_only, json_t **ret,
 
 int tns_volume_release(struct tns_storage *st, const char *volname, struct tns_error *err)
 {
-    static const char *const keys[] = { TNS_TAG_OWNER,   TNS_TAG_STOREID, TNS_TAG_VOLNAME,
-                                        TNS_TAG_OP,      TNS_TAG_STATE,   TNS_TAG_SELF,
-                                        TNS_TAG_NEXT,    TNS_TAG_SCHEMA,  TNS_TAG_WAS,
+    static const char *const keys[] = { TNS_TAG_OWNER, TNS_TAG_STOREID, TNS_TAG_VOLNAME,
+                                        TNS_TAG_OP,    TNS_TAG_STATE,   TNS_TAG_SELF,
+                                        TNS_TAG_NEXT,  TNS_TAG_SCHEMA,  TNS_TAG_WAS,
                                         TNS_TAG_BY };
     _tns_guard_ struct tns_guard guard;
     _tns_vol_ struct tns_vol *vol = NULL;

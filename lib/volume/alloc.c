@@ -64,7 +64,8 @@ static int taken(struct tns_make *m, const struct tns_vol *vol, struct tns_error
     int rc;
 
     if (!vol->ds)
-        return tns__error_set(err, TNS_E_BUSY, "%s appeared and vanished: try again", m->zvol);
+        return tns__error_set(err, TNS_E_BUSY, "%s appeared and vanished: try again",
+                              m->zvol);
     if (vol->whose != TNS_WHOSE_MINE || tns__tag_state(vol->ds) != TNS_STATE_CREATING)
         return tns__error_set(err, TNS_E_EXISTS, "%s exists already%s", m->zvol,
                               vol->whose == TNS_WHOSE_MINE ? "" : ", and is not ours");
@@ -73,12 +74,14 @@ static int taken(struct tns_make *m, const struct tns_vol *vol, struct tns_error
         return rc;
     by = tns__dataset_tag(vol->ds, TNS_TAG_BY);
     if (tns__by_alive(m->st, by, now - vol->ds->creation_s))
-        return tns__error_set(err, TNS_E_BUSY, "%s is being created by another process (%s)",
-                              m->zvol, by ? by : "unknown");
+        return tns__error_set(err, TNS_E_BUSY,
+                              "%s is being created by another process (%s)", m->zvol,
+                              by ? by : "unknown");
     if (vol->ds->volsize_bytes != m->size_bytes)
-        return tns__error_set(err, TNS_E_EXISTS, "%s exists half made with another size (%llu "
-                              "bytes): free it first", m->zvol,
-                              (unsigned long long)vol->ds->volsize_bytes);
+        return tns__error_set(err, TNS_E_EXISTS,
+                              "%s exists half made with another size (%llu "
+                              "bytes): free it first",
+                              m->zvol, (unsigned long long)vol->ds->volsize_bytes);
     return 0;
 }
 
@@ -141,8 +144,10 @@ static int make_zvol(struct tns_make *m, struct tns_error *err)
     if (rc && needs_bigger_blocks(m, &local)) {
         m->blocksize_bytes = DRAID_BLOCKSIZE;
         m->size_bytes = tns__round_up(m->size_bytes, DRAID_BLOCKSIZE);
-        tns__log(m->st->ctx, LOG_WARNING, "volume", "%s: dRAID allows no blocks below 32K, so "
-                 "the size becomes %llu bytes", m->zvol, (unsigned long long)m->size_bytes);
+        tns__log(m->st->ctx, LOG_WARNING, "volume",
+                 "%s: dRAID allows no blocks below 32K, so "
+                 "the size becomes %llu bytes",
+                 m->zvol, (unsigned long long)m->size_bytes);
         tns__error_clear(&local);
         rc = tns__make_run(m, &local);
     }
@@ -197,8 +202,10 @@ static int alloc_any(struct tns_make *m, uint64_t vmid, struct tns_error *err)
         if (rc)
             return rc;
     }
-    return tns__error_set(err, TNS_E_BUSY, "no free name for guest %llu could be had: too many "
-                          "at once", (unsigned long long)vmid);
+    return tns__error_set(err, TNS_E_BUSY,
+                          "no free name for guest %llu could be had: too many "
+                          "at once",
+                          (unsigned long long)vmid);
 }
 
 static int alloc_check(const struct tns_storage *st, uint64_t vmid, uint64_t size_bytes,
@@ -208,8 +215,10 @@ static int alloc_check(const struct tns_storage *st, uint64_t vmid, uint64_t siz
         return tns__error_set(err, TNS_E_USAGE, "%llu is no id of a guest",
                               (unsigned long long)vmid);
     if (size_bytes == 0 || size_bytes > INT64_MAX / 2)
-        return tns__error_set(err, TNS_E_USAGE, "a volume of %llu bytes on storage '%s' is not "
-                              "possible", (unsigned long long)size_bytes, st->opt.storeid);
+        return tns__error_set(err, TNS_E_USAGE,
+                              "a volume of %llu bytes on storage '%s' is not "
+                              "possible",
+                              (unsigned long long)size_bytes, st->opt.storeid);
     return 0;
 }
 

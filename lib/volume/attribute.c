@@ -32,7 +32,8 @@ static int check_value(const char *tag, const char *value, struct tns_error *err
         strcmp(value, "1") != 0)
         return tns__error_set(err, TNS_E_USAGE, "protected is 0 or 1, not '%s'", value);
     if (strlen(value) > NOTES_MAX)
-        return tns__error_set(err, TNS_E_USAGE, "notes of %zu bytes are too long: %u is the most",
+        return tns__error_set(err, TNS_E_USAGE,
+                              "notes of %zu bytes are too long: %u is the most",
                               strlen(value), NOTES_MAX);
     return 0;
 }

@@ -14,7 +14,8 @@ void tns__boot_id(struct tns_storage *st, char ret[9])
 {
     char text[64];
 
-    if (tns__sysroot_read(st->sr, text, sizeof(text), NULL, "/proc/sys/kernel/random/boot_id") ||
+    if (tns__sysroot_read(st->sr, text, sizeof(text), NULL,
+                          "/proc/sys/kernel/random/boot_id") ||
         strlen(text) < 8)
         strcpy(text, "0");
     text[8] = '\0';

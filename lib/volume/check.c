@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "volume/roles.h"
 #include "volume/setup.h"
 
 #define ROOM_LITTLE (1024u * 1024u * 1024u)
@@ -19,7 +20,8 @@ struct check {
 
 static int warn(struct check *c, struct tns_error *err, const char *text)
 {
-    return json_array_append_new(c->warnings, json_string(text)) ? tns__error_nomem(err) : 0;
+    return json_array_append_new(c->warnings, json_string(text)) ? tns__error_nomem(err)
+                                                                 : 0;
 }
 
 /* What a section may not combine, whatever the NAS says. */
@@ -28,11 +30,14 @@ static int check_options(struct check *c, struct tns_error *err)
     const struct tns_options *opt = &c->st->opt;
 
     if (opt->qemu && opt->chap_user)
-        return tns__error_set(err, TNS_E_CONFIG, "tn_initiator: with 'qemu', CHAP is not possible, "
-                              "since Proxmox VE passes no secret to QEMU's iSCSI driver: remove "
-                              "chap_user, or use the kernel's initiator");
+        return tns__error_set(
+            err, TNS_E_CONFIG,
+            "tn_initiator: with 'qemu', CHAP is not possible, "
+            "since Proxmox VE passes no secret to QEMU's iSCSI driver: remove "
+            "chap_user, or use the kernel's initiator");
     if (!opt->target_iqn)
-        return tns__error_set(err, TNS_E_CONFIG, "target_iqn: missing; set-up finds or makes one");
+        return tns__error_set(err, TNS_E_CONFIG,
+                              "target_iqn: missing; set-up finds or makes one");
     if (opt->blocksize_clamped)
         return warn(c, err, "zvol_blocksize: the NAS can do 128K at most, so 128K it is");
     return 0;
@@ -40,38 +45,15 @@ static int check_options(struct check *c, struct tns_error *err)
 
 static int check_roles(struct check *c, struct tns_error *err)
 {
-    static const char *const needed[] = {
-        "DATASET_READ",    "DATASET_WRITE",   "DATASET_DELETE",
-        "SNAPSHOT_READ",   "SNAPSHOT_WRITE",  "SNAPSHOT_DELETE",
-        "SHARING_ISCSI_EXTENT_WRITE", "SHARING_ISCSI_TARGET_READ",
-        "SHARING_ISCSI_TARGETEXTENT_WRITE", "SHARING_ISCSI_PORTAL_READ",
-        "SHARING_ISCSI_GLOBAL_READ", "POOL_READ",
-    };
-    struct tns_roles roles = { 0 };
-    char text[300] = "";
-    size_t i;
-    int rc = tns__roles_get(c->st->session, &roles, err);
-
-    if (rc)
-        return rc;
-    for (i = 0; i < TNS_ARRAY_LEN(needed); i++) {
-        size_t used = strlen(text);
-
-        if (tns__roles_lack(&roles, needed[i]))
-            tns__fmt(text + used, sizeof(text) - used, "%s%s", used ? ", " : "", needed[i]);
-    }
-    tns__roles_clear(&roles);
-    if (text[0])
-        return tns__error_set(err, TNS_E_PERMISSION, "api_key: its user lacks the roles %s", text);
-    return 0;
+    return tns__roles_check(c->st, false, err);
 }
 
 static int check_objects(struct check *c, struct tns_error *err)
 {
     static const char *const options[] = {
-        [TNS_SETUP_DATASET] = "dataset",         [TNS_SETUP_PORTAL] = "discovery_portal",
+        [TNS_SETUP_DATASET] = "dataset",          [TNS_SETUP_PORTAL] = "discovery_portal",
         [TNS_SETUP_INITIATORS] = "tn_initiators", [TNS_SETUP_CHAP] = "chap_user",
-        [TNS_SETUP_TARGET] = "target_iqn",       [TNS_SETUP_SERVICE] = "service",
+        [TNS_SETUP_TARGET] = "target_iqn",        [TNS_SETUP_SERVICE] = "service",
     };
     unsigned i;
     int rc = tns__owner_load(c->st, false, err);
@@ -89,15 +71,17 @@ static int check_objects(struct check *c, struct tns_error *err)
         if (step->action == TNS_SETUP_WRONG)
             return tns__error_set(err, TNS_E_CONFIG, "%s: %s", options[i], step->text);
         if (step->action == TNS_SETUP_CREATE)
-            return tns__error_set(err, TNS_E_CONFIG, "%s: '%s' is not there on the NAS", options[i],
-                                  step->object);
+            return tns__error_set(err, TNS_E_CONFIG, "%s: '%s' is not there on the NAS",
+                                  options[i], step->object);
         if (i == TNS_SETUP_SERVICE && !c->setup.service.running)
-            return tns__error_set(err, TNS_E_UNAVAILABLE, "the iSCSI service of the NAS does not "
+            return tns__error_set(err, TNS_E_UNAVAILABLE,
+                                  "the iSCSI service of the NAS does not "
                                   "run: start it under Shares, or run `tnctl setup`");
     }
     if (!c->setup.service.enabled)
         rc = warn(c, err, "the iSCSI service of the NAS does not start at boot");
-    if (rc == 0 && c->setup.group && c->setup.steps[TNS_SETUP_INITIATORS].action == TNS_SETUP_UPDATE)
+    if (rc == 0 && c->setup.group &&
+        c->setup.steps[TNS_SETUP_INITIATORS].action == TNS_SETUP_UPDATE)
         rc = tns__setup_do(&c->setup, TNS_SETUP_INITIATORS, err);
     return rc;
 }
@@ -138,8 +122,9 @@ static int check_portals(struct check *c, struct tns_error *err)
 
     if (st->opt.n_portals == 0 ||
         tns__device_initiator_name(&st->node, initiator, sizeof(initiator), &first))
-        return warn(c, err, "whether this node reaches a portal was not tried: it has no "
-                            "initiator name, or none is set");
+        return warn(c, err,
+                    "whether this node reaches a portal was not tried: it has no "
+                    "initiator name, or none is set");
     for (i = 0; i < st->opt.n_portals; i++) {
         _tns_json_ json_t *targets = NULL;
         struct tns_error local = TNS_ERROR_INIT;
@@ -148,8 +133,10 @@ static int check_portals(struct check *c, struct tns_error *err)
         if (tns__probe_discover(st->ctx, &st->opt.portals[i], &chap, initiator, &targets,
                                 &local) == 0 &&
             !offers(targets, st->opt.target_iqn))
-            tns__error_set(&local, TNS_E_CONFIG, "target_iqn: portal %s does not offer '%s' to "
-                           "initiator %s", st->opt.portals[i].host, st->opt.target_iqn, initiator);
+            tns__error_set(&local, TNS_E_CONFIG,
+                           "target_iqn: portal %s does not offer '%s' to "
+                           "initiator %s",
+                           st->opt.portals[i].host, st->opt.target_iqn, initiator);
         if (local.code == 0) {
             good++;
             continue;

@@ -73,7 +73,8 @@ static enum tns_class published(const struct tns_scene *scene, const struct tns_
     if (!extent)
         return judged(text, TNS_CLASS_NO_EXTENT, "has no extent");
     if (!mapping)
-        return judged(text, TNS_CLASS_NO_MAPPING, "extent '%s' is not mapped", extent->name);
+        return judged(text, TNS_CLASS_NO_MAPPING, "extent '%s' is not mapped",
+                      extent->name);
     for (i = 0; i < scene->mappings->n; i++) {
         const struct tns_mapping *other = &scene->mappings->items[i];
 
@@ -86,8 +87,10 @@ static enum tns_class published(const struct tns_scene *scene, const struct tns_
         return judged(text, TNS_CLASS_TWICE, "published on target '%s', which is not ours",
                       target ? target->name : "?");
     if (!extent->enabled)
-        return judged(text, TNS_CLASS_DISABLED, "extent '%s' is disabled: a rollback was cut "
-                      "short, or an administrator did it", extent->name);
+        return judged(text, TNS_CLASS_DISABLED,
+                      "extent '%s' is disabled: a rollback was cut "
+                      "short, or an administrator did it",
+                      extent->name);
     return judged(text, TNS_CLASS_READY, "published as LUN %lld of '%s'",
                   (long long)mapping->lun, target->name);
 }
@@ -104,8 +107,8 @@ static enum tns_class temporary(const struct tns_scene *scene, const struct tns_
     if (node && strcmp(node, scene->st->opt.node) == 0)
         return judged(text, TNS_CLASS_TEMP_IDLE, "this node's clone of snapshot '%s'",
                       tns__dataset_tag(ds, TNS_TAG_SNAPSHOT));
-    return judged(text, TNS_CLASS_TEMP, "node '%s' reads from snapshot '%s'", node ? node : "?",
-                  tns__dataset_tag(ds, TNS_TAG_SNAPSHOT));
+    return judged(text, TNS_CLASS_TEMP, "node '%s' reads from snapshot '%s'",
+                  node ? node : "?", tns__dataset_tag(ds, TNS_TAG_SNAPSHOT));
 }
 
 static enum tns_class mine(const struct tns_scene *scene, const struct tns_dataset *ds,
@@ -131,8 +134,10 @@ static enum tns_class mine(const struct tns_scene *scene, const struct tns_datas
     if (tns__dataset_tag(ds, TNS_TAG_NEXT)) {
         if (is_alive(scene, ds))
             return judged(text, TNS_CLASS_RENAMING, "being renamed");
-        return judged(text, TNS_CLASS_HALF_RENAMED, "its renaming from %s to %s was cut short",
-                      tns__dataset_tag(ds, TNS_TAG_SELF), tns__dataset_tag(ds, TNS_TAG_NEXT));
+        return judged(text, TNS_CLASS_HALF_RENAMED,
+                      "its renaming from %s to %s was cut short",
+                      tns__dataset_tag(ds, TNS_TAG_SELF),
+                      tns__dataset_tag(ds, TNS_TAG_NEXT));
     }
     return published(scene, ds, text);
 }
@@ -153,13 +158,14 @@ static enum tns_class untagged(const struct tns_scene *scene, const struct tns_d
                          &mapping, &target, &err) == 0 &&
         target && tns__target_is_ours(scene->st, target) &&
         !tns__dataset_is_shared(scene->st, scene->datasets))
-        return judged(text, TNS_CLASS_OLD_PLUGIN, "a volume without tags on our target: `tnctl "
+        return judged(text, TNS_CLASS_OLD_PLUGIN,
+                      "a volume without tags on our target: `tnctl "
                       "adopt` takes it over");
     return judged(text, TNS_CLASS_UNTAGGED, "not ours");
 }
 
-enum tns_class tns__classify_zvol(const struct tns_scene *scene, const struct tns_dataset *ds,
-                                  char text[300])
+enum tns_class tns__classify_zvol(const struct tns_scene *scene,
+                                  const struct tns_dataset *ds, char text[300])
 {
     const char *leaf = tns__leaf_of(scene->st->opt.dataset, ds->id);
 
@@ -170,14 +176,17 @@ enum tns_class tns__classify_zvol(const struct tns_scene *scene, const struct tn
     }
     switch (tns__tag_whose(scene->st, ds)) {
     case TNS_WHOSE_MINE:
-        return tns__is_temp(scene->st, ds) ? temporary(scene, ds, text) : mine(scene, ds, text);
+        return tns__is_temp(scene->st, ds) ? temporary(scene, ds, text)
+                                           : mine(scene, ds, text);
     case TNS_WHOSE_OTHER:
         return judged(text, TNS_CLASS_FOREIGN, "belongs to storage '%s' of owner %s",
                       tns__dataset_tag(ds, TNS_TAG_STOREID),
                       tns__dataset_tag(ds, TNS_TAG_OWNER));
     case TNS_WHOSE_STALE:
-        return judged(text, TNS_CLASS_MOVED, "its tags name %s: `tnctl adopt --all` if it was "
-                      "moved here", tns__dataset_tag(ds, TNS_TAG_SELF));
+        return judged(text, TNS_CLASS_MOVED,
+                      "its tags name %s: `tnctl adopt --all` if it was "
+                      "moved here",
+                      tns__dataset_tag(ds, TNS_TAG_SELF));
     default:
         return untagged(scene, ds, text);
     }
@@ -207,7 +216,8 @@ bool tns__classify_extent(const struct tns_scene *scene, const struct tns_extent
 
     if (!zvol || !tns__leaf_of(scene->st->opt.dataset, zvol) || has_zvol(scene, zvol))
         return false;
-    *ret = tns__extent_is_ours(scene->st, extent) ? TNS_CLASS_ORPHAN_EXTENT : TNS_CLASS_FOREIGN;
+    *ret = tns__extent_is_ours(scene->st, extent) ? TNS_CLASS_ORPHAN_EXTENT
+                                                  : TNS_CLASS_FOREIGN;
     tns__fmt(text, 300, "points at %s, which does not exist%s", zvol,
              *ret == TNS_CLASS_FOREIGN ? ", and is not ours" : "");
     return true;
@@ -227,7 +237,8 @@ bool tns__classify_mapping(const struct tns_scene *scene, const struct tns_mappi
         if (t->id != mapping->target_id || !tns__target_is_ours(scene->st, t))
             continue;
         *ret = TNS_CLASS_ORPHAN_MAPPING;
-        tns__fmt(text, 300, "LUN %lld of '%s' has no extent", (long long)mapping->lun, t->name);
+        tns__fmt(text, 300, "LUN %lld of '%s' has no extent", (long long)mapping->lun,
+                 t->name);
         return true;
     }
     return false;

@@ -29,8 +29,8 @@ static int origin_of(struct tns_storage *st, const struct tns_vol *vol, const ch
 }
 
 /* The base is part of the clone's name, so that PVE sees which templates are in use. */
-static int clone_name(struct tns_make *m, const struct tns_vol *vol, struct tns_names *names,
-                      struct tns_error *err)
+static int clone_name(struct tns_make *m, const struct tns_vol *vol,
+                      struct tns_names *names, struct tns_error *err)
 {
     struct tns_volname own = { 0 };
     int rc = tns__names_next(m->st, names, own.leaf, err);
@@ -70,8 +70,10 @@ static int attempt(const struct clone *c, struct tns_make *m, struct tns_error *
     if (rc == 0)
         rc = tns__vol_usable(c->st, vol, err);
     if (rc == 0 && !c->snap && !vol->name.is_base)
-        rc = tns__error_set(err, TNS_E_USAGE, "%s is no template: a linked clone is made of a "
-                            "template, or of a snapshot", c->volname);
+        rc = tns__error_set(err, TNS_E_USAGE,
+                            "%s is no template: a linked clone is made of a "
+                            "template, or of a snapshot",
+                            c->volname);
     if (rc == 0)
         rc = origin_of(c->st, vol, snap, &m->size_bytes, err);
     if (rc == 0)
@@ -103,16 +105,19 @@ static int clone_volume(const struct clone *c, char ret[256], struct tns_error *
         if (rc != -TNS_E_EXISTS || m.have_zvol)
             return rc ? tns__error_copy(err, &local) : 0;
     }
-    return tns__error_set(err, TNS_E_BUSY, "no free name for guest %llu could be had: too many at "
-                          "once", (unsigned long long)c->vmid);
+    return tns__error_set(err, TNS_E_BUSY,
+                          "no free name for guest %llu could be had: too many at "
+                          "once",
+                          (unsigned long long)c->vmid);
 }
 
 int tns_volume_clone(struct tns_storage *st, const char *volname, const char *snap,
                      uint64_t vmid, char ret[256], struct tns_error *err)
 {
     _tns_guard_ struct tns_guard guard;
-    struct clone c = { .st = st, .volname = volname, .snap = snap && *snap ? snap : NULL,
-                       .vmid = vmid };
+    struct clone c = {
+        .st = st, .volname = volname, .snap = snap && *snap ? snap : NULL, .vmid = vmid
+    };
     int rc = tns__enter(st, &guard, err);
 
     if (rc == 0 && (vmid < 100 || vmid > 999999999))

@@ -10,7 +10,8 @@ bool tns__linkname(const char *volname, const char *snap, char ret[TNS_VOLNAME_C
 {
     char *p;
 
-    if (!tns__fmt(ret, TNS_VOLNAME_CAP, "%s%s%s", volname, snap ? "@" : "", snap ? snap : ""))
+    if (!tns__fmt(ret, TNS_VOLNAME_CAP, "%s%s%s", volname, snap ? "@" : "",
+                  snap ? snap : ""))
         return false;
     for (p = ret; *p; p++)
         if (*p == '/')

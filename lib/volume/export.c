@@ -12,7 +12,8 @@
 
 #define LUN_TRIES 8
 
-bool tns__extent_comment(const struct tns_storage *st, const char *op, char *ret, size_t cap)
+bool tns__extent_comment(const struct tns_storage *st, const char *op, char *ret,
+                         size_t cap)
 {
     return tns__fmt(ret, cap, "tnstor %s %s %s", st->owner, st->opt.storeid, op);
 }
@@ -28,7 +29,8 @@ bool tns__extent_is_ours(const struct tns_storage *st, const struct tns_extent *
 
 /* ---- extent ---- */
 
-static int extents_of(struct tns_make *m, struct tns_extent_list **ret, struct tns_error *err)
+static int extents_of(struct tns_make *m, struct tns_extent_list **ret,
+                      struct tns_error *err)
 {
     _tns_batch_ struct tns_batch *b = tns__batch_new(m->st->session);
     char disk[TNS_DISK_CAP];
@@ -72,8 +74,10 @@ static int stale_extent_remove(struct tns_make *m, bool *ret_removed, struct tns
     *ret_removed = false;
     for (i = 0; rc == 0 && i < found->n; i++) {
         if (!tns__extent_is_ours(m->st, &found->items[i])) {
-            rc = tns__error_set(err, TNS_E_EXISTS, "extent '%s' points at %s already and is not "
-                                "ours: remove it on the NAS", found->items[i].name, m->zvol);
+            rc = tns__error_set(err, TNS_E_EXISTS,
+                                "extent '%s' points at %s already and is not "
+                                "ours: remove it on the NAS",
+                                found->items[i].name, m->zvol);
             break;
         }
         rc = tns__extent_remove(m->st, found->items[i].id, err);
@@ -251,7 +255,8 @@ static int undo_mapping(void *op, struct tns_error *err)
 static int ready_tags(struct tns_make *m, json_t **ret, struct tns_error *err)
 {
     _tns_json_ json_t *tags = json_object();
-    int rc = tags ? tns__tags_put(tags, TNS_TAG_STATE, "ready", err) : tns__error_nomem(err);
+    int rc =
+        tags ? tns__tags_put(tags, TNS_TAG_STATE, "ready", err) : tns__error_nomem(err);
 
     if (rc == 0)
         rc = tns__tags_put(tags, TNS_TAG_BY, NULL, err);
@@ -299,8 +304,10 @@ static int judge_extents(const struct tns_make *m, const struct tns_extent_list 
                                   extents->items[i].name, m->zvol);
     }
     if (!own)
-        return tns__error_set(err, TNS_E_CONFLICT, "the extent of %s was removed or changed by "
-                              "somebody else", m->zvol);
+        return tns__error_set(err, TNS_E_CONFLICT,
+                              "the extent of %s was removed or changed by "
+                              "somebody else",
+                              m->zvol);
     return 0;
 }
 
@@ -326,8 +333,8 @@ static int confirm_once(struct tns_make *m, bool *ret_yield, struct tns_error *e
     if (rc == 0 && extents)
         rc = judge_extents(m, extents, err);
     if (rc == 0 && !own_mapping(m, mappings))
-        rc = tns__error_set(err, TNS_E_CONFLICT, "the mapping of %s was removed by somebody else",
-                            m->zvol);
+        rc = tns__error_set(err, TNS_E_CONFLICT,
+                            "the mapping of %s was removed by somebody else", m->zvol);
     if (rc == 0)
         lun_is_contested(m, mappings, ret_yield);
     tns__extent_list_free(extents);
@@ -346,8 +353,10 @@ static int act_confirm(void *op, struct tns_error *err)
 
         if (rc || !yield)
             return rc;
-        tns__log(m->st->ctx, LOG_NOTICE, "volume", "%s: LUN %lld was given out twice at once: "
-                 "taking another", m->zvol, (long long)m->lun);
+        tns__log(m->st->ctx, LOG_NOTICE, "volume",
+                 "%s: LUN %lld was given out twice at once: "
+                 "taking another",
+                 m->zvol, (long long)m->lun);
         rc = tns__mapping_remove(m->st, m->mapping_id, err);
         if (rc)
             return rc;
@@ -359,7 +368,8 @@ static int act_confirm(void *op, struct tns_error *err)
         if (rc)
             return rc;
     }
-    return tns__error_set(err, TNS_E_BUSY, "no LUN number could be had for %s alone", m->zvol);
+    return tns__error_set(err, TNS_E_BUSY, "no LUN number could be had for %s alone",
+                          m->zvol);
 }
 
 static int verify_confirm(void *op, bool *ret_done, struct tns_error *err)

@@ -45,14 +45,16 @@ int tns__free_check(const struct tns_storage *st, const struct tns_vol *vol,
         names_add(names, sizeof(names), leaf ? leaf : clones->items[i].id);
     }
     if (names[0])
-        return tns__error_set(err, TNS_E_CONFLICT, "%s has clones, which need it: %s", vol->zvol,
-                              names);
+        return tns__error_set(err, TNS_E_CONFLICT, "%s has clones, which need it: %s",
+                              vol->zvol, names);
     for (i = 0; snaps && i < snaps->n; i++)
         if (snaps->items[i].held)
             names_add(names, sizeof(names), snaps->items[i].name);
     if (names[0])
-        return tns__error_set(err, TNS_E_CONFLICT, "%s has snapshots that are held: %s; release "
-                              "them on the NAS first", vol->zvol, names);
+        return tns__error_set(err, TNS_E_CONFLICT,
+                              "%s has snapshots that are held: %s; release "
+                              "them on the NAS first",
+                              vol->zvol, names);
     return 0;
 }
 
@@ -62,7 +64,8 @@ static int act_local(void *op, struct tns_error *err)
 {
     struct unmake *u = op;
 
-    return u->linkname ? tns__detach(u->st, u->linkname, u->st->opt.logout_on_free, err) : 0;
+    return u->linkname ? tns__detach(u->st, u->linkname, u->st->opt.logout_on_free, err)
+                       : 0;
 }
 
 /* An old plugin's volume is tagged as ours by this, so that a free cut short can be finished. */
@@ -207,8 +210,10 @@ static int free_rest(struct tns_storage *st, struct tns_vol *vol, const char *li
                      struct tns_error *err)
 {
     if (vol->extent && !tns__extent_is_ours(st, vol->extent)) {
-        tns__log(st->ctx, LOG_WARNING, "volume", "extent '%s' points at %s, which does not exist; "
-                 "it is not ours and stays", vol->extent->name, vol->zvol);
+        tns__log(st->ctx, LOG_WARNING, "volume",
+                 "extent '%s' points at %s, which does not exist; "
+                 "it is not ours and stays",
+                 vol->extent->name, vol->zvol);
         vol->extent = NULL;
         vol->mapping = NULL;
     }
@@ -216,7 +221,8 @@ static int free_rest(struct tns_storage *st, struct tns_vol *vol, const char *li
 }
 
 /* Somebody at work on it would be left with nothing to stand on. */
-static int being_made(struct tns_storage *st, const struct tns_vol *vol, struct tns_error *err)
+static int being_made(struct tns_storage *st, const struct tns_vol *vol,
+                      struct tns_error *err)
 {
     const char *by = tns__dataset_tag(vol->ds, TNS_TAG_BY);
     int64_t now = 0;
@@ -236,8 +242,8 @@ static int free_volume(struct tns_storage *st, const char *volname, struct tns_e
     _tns_vol_ struct tns_vol *vol = NULL;
     char canonical[TNS_VOLNAME_CAP];
     char linkname[TNS_VOLNAME_CAP];
-    int rc = tns__vol_resolve(st, volname, TNS_R_SNAPSHOTS | TNS_R_CLONES | TNS_R_EXPORT, &vol,
-                              err);
+    int rc = tns__vol_resolve(st, volname, TNS_R_SNAPSHOTS | TNS_R_CLONES | TNS_R_EXPORT,
+                              &vol, err);
 
     if (rc == 0 && vol->clones[vol->chosen]->n > 0)
         rc = tns__temp_remove_idle(st, vol->clones[vol->chosen], NULL, err);

@@ -76,8 +76,8 @@ bool tns__names_pick(const struct tns_names *names, char leaf[TNS_LEAF_CAP])
     return false;
 }
 
-int tns__names_next(struct tns_storage *st, struct tns_names *names, char leaf[TNS_LEAF_CAP],
-                    struct tns_error *err)
+int tns__names_next(struct tns_storage *st, struct tns_names *names,
+                    char leaf[TNS_LEAF_CAP], struct tns_error *err)
 {
     while (!tns__names_pick(names, leaf)) {
         _tns_batch_ struct tns_batch *b = tns__batch_new(st->session);
@@ -86,7 +86,8 @@ int tns__names_next(struct tns_storage *st, struct tns_names *names, char leaf[T
         if (!b)
             return tns__error_nomem(err);
         if (names->first + TNS_NAMES_ASKED >= NUMBER_MAX)
-            return tns__error_set(err, TNS_E_CAPACITY, "guest %llu has a thousand disks already",
+            return tns__error_set(err, TNS_E_CAPACITY,
+                                  "guest %llu has a thousand disks already",
                                   (unsigned long long)names->vmid);
         rc = tns__names_fill(st, names->vmid, names->first + TNS_NAMES_ASKED, names, err);
         if (rc)

@@ -25,8 +25,8 @@ void tns__names_put(struct tns_batch *b, void *names);
 /* After the batch: the first number that nobody bears, as a leaf; false when all are taken. */
 bool tns__names_pick(const struct tns_names *names, char leaf[TNS_LEAF_CAP]);
 /* Goes on asking until one is found. */
-int tns__names_next(struct tns_storage *st, struct tns_names *names, char leaf[TNS_LEAF_CAP],
-                    struct tns_error *err);
+int tns__names_next(struct tns_storage *st, struct tns_names *names,
+                    char leaf[TNS_LEAF_CAP], struct tns_error *err);
 void tns__names_free(struct tns_names *names);
 void tns__names_freep(struct tns_names **names);
 #define _tns_names_ __attribute__((cleanup(tns__names_freep)))

@@ -9,7 +9,8 @@
 #include "base/text.h"
 #include "volume/resolve.h"
 
-static int iqn_add(struct tns_iqns *iqns, const char *iqn, size_t len, struct tns_error *err)
+static int iqn_add(struct tns_iqns *iqns, const char *iqn, size_t len,
+                   struct tns_error *err)
 {
     char text[256];
     size_t i;
@@ -97,7 +98,8 @@ int tns__group_extend(struct tns_storage *st, const struct tns_initiator_group *
 
     for (p = g->iqns; p && *p; p++) {
         if (n == TNS_IQNS_MAX)
-            return tns__error_set(err, TNS_E_CONFIG, "initiator group %lld has too many names",
+            return tns__error_set(err, TNS_E_CONFIG,
+                                  "initiator group %lld has too many names",
                                   (long long)g->id);
         names[n++] = *p;
     }
@@ -137,7 +139,9 @@ int tns__initiator_admit(struct tns_storage *st, const struct tns_initiator_list
         return 0;
     if (tns__group_is_ours(st, refusing))
         return tns__group_extend(st, refusing, &own, err);
-    return tns__error_set(err, TNS_E_CONFIG, "target '%s' does not admit this node: add %s to "
-                          "initiator group %lld ('%s') on the NAS", target->name, own.text[0],
-                          (long long)refusing->id, refusing->comment ? refusing->comment : "");
+    return tns__error_set(err, TNS_E_CONFIG,
+                          "target '%s' does not admit this node: add %s to "
+                          "initiator group %lld ('%s') on the NAS",
+                          target->name, own.text[0], (long long)refusing->id,
+                          refusing->comment ? refusing->comment : "");
 }

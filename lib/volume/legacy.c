@@ -38,16 +38,22 @@ static int foreign(const struct tns_storage *st, const struct tns_vol *vol,
     const char *storeid = tns__dataset_tag(vol->ds, TNS_TAG_STOREID);
 
     if (vol->whose == TNS_WHOSE_OTHER)
-        return tns__error_set(err, TNS_E_FOREIGN, "%s belongs to storage '%s' of owner %s: it is "
-                              "not touched", vol->zvol, storeid ? storeid : "?",
-                              owner ? owner : "?");
+        return tns__error_set(err, TNS_E_FOREIGN,
+                              "%s belongs to storage '%s' of owner %s: it is "
+                              "not touched",
+                              vol->zvol, storeid ? storeid : "?", owner ? owner : "?");
     if (vol->whose == TNS_WHOSE_STALE)
-        return tns__error_set(err, TNS_E_FOREIGN, "%s was moved or copied here, its tags name "
-                              "%s: `tnctl adopt` makes it a volume of storage '%s'", vol->zvol,
-                              tns__dataset_tag(vol->ds, TNS_TAG_SELF), st->opt.storeid);
-    return tns__error_set(err, TNS_E_FOREIGN, "%s has no tag of ours and is not published on the "
-                          "target of storage '%s' alone: it is read-only to us (`tnctl adopt` "
-                          "takes it over)", vol->zvol, st->opt.storeid);
+        return tns__error_set(err, TNS_E_FOREIGN,
+                              "%s was moved or copied here, its tags name "
+                              "%s: `tnctl adopt` makes it a volume of storage '%s'",
+                              vol->zvol, tns__dataset_tag(vol->ds, TNS_TAG_SELF),
+                              st->opt.storeid);
+    return tns__error_set(
+        err, TNS_E_FOREIGN,
+        "%s has no tag of ours and is not published on the "
+        "target of storage '%s' alone: it is read-only to us (`tnctl adopt` "
+        "takes it over)",
+        vol->zvol, st->opt.storeid);
 }
 
 /* Is it published on this section's target, in a dataset that nobody else uses? */

@@ -32,11 +32,12 @@ static int put_text(json_t *obj, const char *key, const char *text, struct tns_e
 json_t *tns__volume_json(const struct tns_storage *st, const struct tns_dataset *ds,
                          const char *volname, uint64_t vmid, struct tns_error *err)
 {
-    _tns_json_ json_t *obj = tns__json_pack(
-        err, "{s:s, s:I, s:I, s:I, s:s?, s:I, s:s, s:s}", "volname", volname, "vmid",
-        (json_int_t)vmid, "size", (json_int_t)ds->volsize_bytes, "used",
-        (json_int_t)ds->used_bytes, "parent", parent_of(st, ds), "ctime",
-        (json_int_t)ds->creation_s, "format", "raw", "zvol", ds->id);
+    _tns_json_ json_t *obj =
+        tns__json_pack(err, "{s:s, s:I, s:I, s:I, s:s?, s:I, s:s, s:s}", "volname", volname,
+                       "vmid", (json_int_t)vmid, "size", (json_int_t)ds->volsize_bytes,
+                       "used", (json_int_t)ds->used_bytes, "parent", parent_of(st, ds),
+                       "ctime", (json_int_t)ds->creation_s, "format", "raw", "zvol",
+                       ds->id);
 
     if (!obj || put_text(obj, "notes", tns__dataset_tag(ds, TNS_TAG_NOTES), err) ||
         put_text(obj, "protected", tns__dataset_tag(ds, TNS_TAG_PROTECTED), err))
@@ -56,7 +57,8 @@ static bool listed_as(const struct tns_storage *st, const struct tns_dataset *ds
     if (!leaf || ds->type != TNS_DATASET_VOLUME ||
         tns__tag_whose(st, ds) != TNS_WHOSE_MINE || tns__tag_state(ds) != TNS_STATE_READY)
         return false;
-    if (tns__tag_is(ds, TNS_TAG_NEXT, ds->id)) /* renamed, and cut short before the last tag */
+    if (tns__tag_is(ds, TNS_TAG_NEXT,
+                    ds->id)) /* renamed, and cut short before the last tag */
         tagged = leaf;
     return tagged && tns__volname_parse(tagged, name, NULL) == 0 &&
            tns__fmt(volname, TNS_VOLNAME_CAP, "%s", tagged);
@@ -113,8 +115,8 @@ static bool legacy_as(const struct tns_storage *st, const struct tns_dataset *ds
     const struct tns_target *target;
 
     if (tns__tag_whose(st, ds) != TNS_WHOSE_UNTAGGED || !tns__legacy_named(st, ds, name) ||
-        tns__export_find(ds->id, e->extents, e->mappings, e->targets, &extent, &mapping, &target,
-                         NULL) ||
+        tns__export_find(ds->id, e->extents, e->mappings, e->targets, &extent, &mapping,
+                         &target, NULL) ||
         !target || !tns__target_is_ours(st, target))
         return false;
     return tns__fmt(volname, TNS_VOLNAME_CAP, "vol-%s-lun%lld", name->leaf,
@@ -171,7 +173,8 @@ static int list_volumes(struct tns_storage *st, uint64_t vmid, json_t **ret,
         struct tns_volname name;
         char volname[TNS_VOLNAME_CAP];
 
-        if (listed_as(st, &list->items[i], &name, volname) && (vmid == 0 || vmid == name.vmid))
+        if (listed_as(st, &list->items[i], &name, volname) &&
+            (vmid == 0 || vmid == name.vmid))
             rc = append(st, array, &list->items[i], volname, name.vmid, err);
     }
     if (rc == 0 && wants_legacy(st, list))
@@ -183,7 +186,8 @@ static int list_volumes(struct tns_storage *st, uint64_t vmid, json_t **ret,
     return 0;
 }
 
-int tns_volume_list(struct tns_storage *st, uint64_t vmid, json_t **ret, struct tns_error *err)
+int tns_volume_list(struct tns_storage *st, uint64_t vmid, json_t **ret,
+                    struct tns_error *err)
 {
     _tns_guard_ struct tns_guard guard;
     int rc = tns__enter(st, &guard, err);

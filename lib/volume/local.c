@@ -14,11 +14,11 @@ int tns_storage_tidy(struct tns_storage *st, unsigned *ret_removed, struct tns_e
     _tns_guard_ struct tns_guard guard;
     unsigned removed = 0;
     unsigned clones = 0;
-    int rc = tns__enter(st, &guard, err);
+    int rc = tns__enter_local(st, &guard, err);
 
     if (rc == 0)
         rc = tns__device_tidy(&st->node, st->opt.storeid, &removed, &guard.error);
-    if (rc == 0)
+    if (rc == 0 && st->session)
         rc = tns__temp_tidy(st, &clones, &guard.error);
     if (rc)
         return rc;
@@ -30,7 +30,7 @@ int tns_storage_tidy(struct tns_storage *st, unsigned *ret_removed, struct tns_e
 int tns_storage_forget(struct tns_storage *st, struct tns_error *err)
 {
     _tns_guard_ struct tns_guard guard;
-    int rc = tns__enter(st, &guard, err);
+    int rc = tns__enter_local(st, &guard, err);
 
     if (rc == 0)
         rc = tns__record_remove_all(&st->node, st->opt.storeid, &guard.error);
@@ -41,7 +41,7 @@ int tns_storage_initiator(struct tns_storage *st, char ret[256], struct tns_erro
 {
     _tns_guard_ struct tns_guard guard;
     char name[256];
-    int rc = tns__enter(st, &guard, err);
+    int rc = tns__enter_local(st, &guard, err);
 
     if (rc == 0)
         rc = tns__device_initiator_name(&st->node, name, sizeof(name), &guard.error);
@@ -59,11 +59,12 @@ static int identity(struct tns_storage *st, char ret[128], struct tns_error *err
     int rc = tns__pool_get(st->session, st->opt.pool, &pool, &local);
 
     if (rc == -TNS_E_NOTFOUND)
-        return tns__error_set(err, TNS_E_UNAVAILABLE, "pool '%s' is not imported on the NAS",
-                              st->opt.pool);
+        return tns__error_set(err, TNS_E_UNAVAILABLE,
+                              "pool '%s' is not imported on the NAS", st->opt.pool);
     if (rc)
         return tns__error_copy(err, &local);
-    if (!pool->guid || !tns__sha256_hex(st->opt.dataset, strlen(st->opt.dataset), 16, hash) ||
+    if (!pool->guid ||
+        !tns__sha256_hex(st->opt.dataset, strlen(st->opt.dataset), 16, hash) ||
         !tns__fmt(ret, 128, "truenas:%s:%s", pool->guid, hash))
         rc = tns__error_set(err, TNS_E_PROTOCOL, "pool '%s' has no GUID", st->opt.pool);
     tns__pool_free(pool);

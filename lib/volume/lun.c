@@ -67,8 +67,8 @@ static int64_t free_lun(const struct tns_storage *st, const bool used[])
 }
 
 /* The lowest k that no target of the NAS bears yet. */
-static bool further_name(const struct tns_target_list *targets, const char *first, char *ret,
-                         size_t cap)
+static bool further_name(const struct tns_target_list *targets, const char *first,
+                         char *ret, size_t cap)
 {
     unsigned k;
     size_t i;
@@ -94,8 +94,10 @@ static int further_target(struct tns_make *m, const struct tns_target *first,
 
     if (!further_name(m->targets, first->name, name, sizeof(name)) ||
         !tns__target_alias_free(st, m->targets, alias, sizeof(alias)))
-        return tns__error_set(err, TNS_E_CAPACITY, "target '%s' holds %d volumes, and no further "
-                              "one can be named", first->name, TNS_LUNS_PER_TARGET);
+        return tns__error_set(err, TNS_E_CAPACITY,
+                              "target '%s' holds %d volumes, and no further "
+                              "one can be named",
+                              first->name, TNS_LUNS_PER_TARGET);
     rc = tns__target_create(st->session, name, alias, first->groups, first->n_groups,
                             &m->target_id, err);
     if (rc == 0)
@@ -110,9 +112,11 @@ int tns__lun_choose(struct tns_make *m, struct tns_error *err)
     size_t i;
 
     if (!first)
-        return tns__error_set(err, TNS_E_CONFIG, "target_iqn: the NAS has no target '%s': run "
+        return tns__error_set(err, TNS_E_CONFIG,
+                              "target_iqn: the NAS has no target '%s': run "
                               "`tnctl setup %s`",
-                              m->st->opt.target_iqn ? m->st->opt.target_iqn : "(none named)",
+                              m->st->opt.target_iqn ? m->st->opt.target_iqn
+                                                    : "(none named)",
                               m->st->opt.storeid);
     for (i = 0; i <= m->targets->n; i++) {
         const struct tns_target *t = i == 0 ? first : &m->targets->items[i - 1];

@@ -11,8 +11,9 @@
 
 #define PROBE_MS 3000u
 
-static int probe(struct tns_storage *st, const struct tns_vol *vol, const struct tns_addr *portal,
-                 struct tns_scsi_id *ret, struct tns_error *err)
+static int probe(struct tns_storage *st, const struct tns_vol *vol,
+                 const struct tns_addr *portal, struct tns_scsi_id *ret,
+                 struct tns_error *err)
 {
     struct tns_chap chap = { .user = st->opt.chap_user,
                              .password = st->chap_password,
@@ -27,14 +28,14 @@ static int probe(struct tns_storage *st, const struct tns_vol *vol, const struct
         return rc;
     if (soon < deadline)
         st->ctx->deadline_ns = soon;
-    rc = tns__probe_identify(st->ctx, portal, st->opt.target_iqn, (uint16_t)vol->mapping->lun,
-                             &chap, initiator, ret, err);
+    rc = tns__probe_identify(st->ctx, portal, st->opt.target_iqn,
+                             (uint16_t)vol->mapping->lun, &chap, initiator, ret, err);
     st->ctx->deadline_ns = deadline;
     return rc;
 }
 
-int tns__lun_size_check(struct tns_storage *st, const struct tns_vol *vol, uint64_t size_bytes,
-                        struct tns_error *err)
+int tns__lun_size_check(struct tns_storage *st, const struct tns_vol *vol,
+                        uint64_t size_bytes, struct tns_error *err)
 {
     struct tns_error local = TNS_ERROR_INIT;
     struct tns_scsi_id id;
@@ -45,16 +46,19 @@ int tns__lun_size_check(struct tns_storage *st, const struct tns_vol *vol, uint6
         return 0;
     rc = probe(st, vol, &st->opt.portals[0], &id, &local);
     if (rc) {
-        tns__log(st->ctx, LOG_WARNING, "volume", "the size of LUN %lld could not be asked for: %s",
+        tns__log(st->ctx, LOG_WARNING, "volume",
+                 "the size of LUN %lld could not be asked for: %s",
                  (long long)vol->mapping->lun, local.text);
         return 0;
     }
     if (vol->extent->naa && id.naa[0] && strcmp(id.naa, vol->extent->naa) != 0)
-        return tns__error_set(err, TNS_E_IDENTITY, "LUN %lld of %s shows NAA %s, but %s has %s",
+        return tns__error_set(err, TNS_E_IDENTITY,
+                              "LUN %lld of %s shows NAA %s, but %s has %s",
                               (long long)vol->mapping->lun, st->opt.target_iqn, id.naa,
                               vol->zvol, vol->extent->naa);
     if (id.size_bytes != size_bytes)
-        return tns__error_set(err, TNS_E_DEVICE, "LUN %lld of %s still shows %llu bytes, but %s "
+        return tns__error_set(err, TNS_E_DEVICE,
+                              "LUN %lld of %s still shows %llu bytes, but %s "
                               "has %llu: restart the iSCSI service of the NAS",
                               (long long)vol->mapping->lun, st->opt.target_iqn,
                               (unsigned long long)id.size_bytes, vol->zvol,

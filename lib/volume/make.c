@@ -49,8 +49,8 @@ int tns__make_init(struct tns_make *m, struct tns_storage *st, const char *what,
 
 static json_t *make_tags(struct tns_make *m, struct tns_error *err)
 {
-    _tns_json_ json_t *tags = tns__tags_new(m->st, m->staged ? m->staging : m->zvol, m->volname,
-                                            m->op, "creating", err);
+    _tns_json_ json_t *tags = tns__tags_new(m->st, m->staged ? m->staging : m->zvol,
+                                            m->volname, m->op, "creating", err);
     int rc = tags ? 0 : -err->code;
 
     if (rc == 0 && m->staged)
@@ -139,9 +139,9 @@ static int create_new(struct tns_make *m, const json_t *tags, struct tns_error *
 
 static int create_clone(struct tns_make *m, const json_t *tags, struct tns_error *err)
 {
-    int rc = tns__snapshot_clone(m->st->session, m->origin, m->origin_snap,
-                                 m->staged ? m->staging : m->zvol, m->staged ? NULL : tags,
-                                 err);
+    int rc =
+        tns__snapshot_clone(m->st->session, m->origin, m->origin_snap,
+                            m->staged ? m->staging : m->zvol, m->staged ? NULL : tags, err);
 
     if (rc == 0 && m->staged)
         m->have_staging = true;

@@ -18,19 +18,20 @@ struct tns_make {
     char op[37];
     uint64_t size_bytes;
     uint64_t blocksize_bytes;
-    const char *origin;      /* zvol to clone from, NULL: a new one */
+    const char *origin; /* zvol to clone from, NULL: a new one */
     const char *origin_snap;
-    bool readonly;           /* a temporary clone, tagged with what it is of */
+    bool readonly; /* a temporary clone, tagged with what it is of */
     const char *tag_snapshot;
 
     /* what this run has done or found */
     bool nas_refuses_twins; /* 25.10+: no second extent on a zvol */
     bool resumed;           /* carries on with what another process began */
-    bool staged; /* the release drops tags on creation: made under another name, tagged, renamed */
+    bool
+        staged; /* the release drops tags on creation: made under another name, tagged, renamed */
     char staging[TNS_ZVOL_CAP];
     bool have_staging;
-    bool have_zvol;   /* there, and ours                       */
-    bool made_zvol;   /* by this run                           */
+    bool have_zvol; /* there, and ours                       */
+    bool made_zvol; /* by this run                           */
     bool made_extent;
     bool made_mapping;
     int64_t extent_id;
@@ -56,7 +57,8 @@ int tns__make_run(struct tns_make *m, struct tns_error *err);
 int tns__make_export(struct tns_make *m, struct tns_error *err);
 
 /* "tnstor <owner> <storeid> <op>": extents that we made say so. */
-bool tns__extent_comment(const struct tns_storage *st, const char *op, char *ret, size_t cap);
+bool tns__extent_comment(const struct tns_storage *st, const char *op, char *ret,
+                         size_t cap);
 /* Did this owner and storage make it? */
 bool tns__extent_is_ours(const struct tns_storage *st, const struct tns_extent *extent);
 

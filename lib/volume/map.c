@@ -34,25 +34,33 @@ static struct tns_chap chap_of(const struct tns_storage *st)
 
 /* ---- what the NAS says it must be ---- */
 
-static int exported(struct tns_storage *st, const struct tns_vol *vol, struct tns_error *err)
+static int exported(struct tns_storage *st, const struct tns_vol *vol,
+                    struct tns_error *err)
 {
     if (!vol->extent || !vol->mapping)
-        return tns__error_set(err, TNS_E_CONFLICT, "%s is not published: it has no %s; `tnctl gc "
-                              "--repair` publishes it again", vol->zvol,
-                              vol->extent ? "mapping" : "extent");
+        return tns__error_set(err, TNS_E_CONFLICT,
+                              "%s is not published: it has no %s; `tnctl gc "
+                              "--repair` publishes it again",
+                              vol->zvol, vol->extent ? "mapping" : "extent");
     if (!vol->extent->enabled)
-        return tns__error_set(err, TNS_E_CONFLICT, "extent '%s' is disabled: a rollback was cut "
+        return tns__error_set(err, TNS_E_CONFLICT,
+                              "extent '%s' is disabled: a rollback was cut "
                               "short (repeat it), or somebody disabled it on the NAS",
                               vol->extent->name);
     if (vol->extent->locked)
-        return tns__error_set(err, TNS_E_LOCKED, "%s is encrypted and locked: unlock it on the "
-                              "NAS", vol->zvol);
+        return tns__error_set(err, TNS_E_LOCKED,
+                              "%s is encrypted and locked: unlock it on the "
+                              "NAS",
+                              vol->zvol);
     if (!vol->target || !tns__target_is_ours(st, vol->target))
-        return tns__error_set(err, TNS_E_CONFLICT, "%s is published on target '%s', which is not "
-                              "one of storage '%s'", vol->zvol,
-                              vol->target ? vol->target->name : "?", st->opt.storeid);
+        return tns__error_set(err, TNS_E_CONFLICT,
+                              "%s is published on target '%s', which is not "
+                              "one of storage '%s'",
+                              vol->zvol, vol->target ? vol->target->name : "?",
+                              st->opt.storeid);
     if (!vol->extent->naa || strlen(vol->extent->naa) != 32)
-        return tns__error_set(err, TNS_E_PROTOCOL, "extent '%s' has no NAA", vol->extent->name);
+        return tns__error_set(err, TNS_E_PROTOCOL, "extent '%s' has no NAA",
+                              vol->extent->name);
     if (vol->mapping->lun < 0 || vol->mapping->lun > UINT16_MAX)
         return tns__error_set(err, TNS_E_PROTOCOL, "LUN %lld is out of range",
                               (long long)vol->mapping->lun);
@@ -66,9 +74,11 @@ static int want_fill(struct mapping *m, const struct tns_vol *vol,
     int rc = exported(st, vol, err);
 
     if (rc == 0)
-        rc = tns__target_iqn(st, portals, vol->target, m->target_iqn, sizeof(m->target_iqn), err);
+        rc = tns__target_iqn(st, portals, vol->target, m->target_iqn, sizeof(m->target_iqn),
+                             err);
     if (rc == 0)
-        rc = tns__portals_choose(st, portals, vol->target, m->portals, &m->want.n_portals, err);
+        rc = tns__portals_choose(st, portals, vol->target, m->portals, &m->want.n_portals,
+                                 err);
     if (rc)
         return rc;
     m->want.storeid = st->opt.storeid;
@@ -159,7 +169,8 @@ static int map_from_record(struct mapping *m, const struct tns_error *why, json_
     struct tns_mapped mapped = { 0 };
     struct tns_error local = TNS_ERROR_INIT;
     char warning[600];
-    int rc = tns__record_read(&m->st->node, m->st->opt.storeid, m->linkname, &record, &local);
+    int rc =
+        tns__record_read(&m->st->node, m->st->opt.storeid, m->linkname, &record, &local);
 
     if (rc)
         return tns__error_copy(err, why);
@@ -169,10 +180,14 @@ static int map_from_record(struct mapping *m, const struct tns_error *why, json_
     rc = device_map(m, &mapped, err);
     tns__record_clear(&record);
     if (rc)
-        return tns__error_prefix(err, "the API is away (%s), and the device of old does not "
-                                 "answer either", why->text);
-    tns__fmt(warning, sizeof(warning), "mapped from this node's record, because the API is away: "
-             "%s", why->text);
+        return tns__error_prefix(err,
+                                 "the API is away (%s), and the device of old does not "
+                                 "answer either",
+                                 why->text);
+    tns__fmt(warning, sizeof(warning),
+             "mapped from this node's record, because the API is away: "
+             "%s",
+             why->text);
     tns__log(m->st->ctx, LOG_WARNING, "volume", "%s: %s", m->linkname, warning);
     *ret = mapped_json(&mapped, warning, err);
     return *ret ? 0 : -err->code;
@@ -192,7 +207,8 @@ static int promote_to_ready(struct tns_storage *st, const struct tns_vol *vol,
         tns__tag_state(vol->ds) != TNS_STATE_CREATING)
         return 0;
     rc = tns__system_time(st->session, &now, err);
-    if (rc || tns__by_alive(st, tns__dataset_tag(vol->ds, TNS_TAG_BY), now - vol->ds->creation_s))
+    if (rc ||
+        tns__by_alive(st, tns__dataset_tag(vol->ds, TNS_TAG_BY), now - vol->ds->creation_s))
         return rc;
     tags = tns__json_pack(err, "{s:s, s:s, s:n, s:n}", TNS_TAG_STATE, "ready", TNS_TAG_SELF,
                           vol->zvol, TNS_TAG_NEXT, TNS_TAG_BY);
@@ -207,7 +223,8 @@ static int promote_to_ready(struct tns_storage *st, const struct tns_vol *vol,
 }
 
 static int map_resolved(struct mapping *m, const struct tns_vol *vol,
-                        const struct tns__portals *portals, json_t **ret, struct tns_error *err)
+                        const struct tns__portals *portals, json_t **ret,
+                        struct tns_error *err)
 {
     struct tns_mapped mapped = { 0 };
     int rc = promote_to_ready(m->st, vol, err);
@@ -245,8 +262,8 @@ static int map_volume(struct mapping *m, const char *volname, json_t **ret,
     return rc;
 }
 
-static int map_snapshot(struct mapping *m, const char *volname, const char *snap, json_t **ret,
-                        struct tns_error *err)
+static int map_snapshot(struct mapping *m, const char *volname, const char *snap,
+                        json_t **ret, struct tns_error *err)
 {
     _tns_vol_ struct tns_vol *vol = NULL;
     struct tns__portals portals = { 0 };
@@ -272,14 +289,14 @@ static int map_check(const struct tns_storage *st, const char *volname, const ch
     return rc;
 }
 
-int tns_volume_map(struct tns_storage *st, const char *volname, const char *snap, json_t **ret,
-                   struct tns_error *err)
+int tns_volume_map(struct tns_storage *st, const char *volname, const char *snap,
+                   json_t **ret, struct tns_error *err)
 {
     _tns_guard_ struct tns_guard guard;
     struct mapping m = { .st = st };
     struct tns_volname name;
     json_t *answer = NULL;
-    int rc = tns__enter(st, &guard, err);
+    int rc = tns__enter_local(st, &guard, err);
 
     if (snap && !*snap)
         snap = NULL;
@@ -287,6 +304,8 @@ int tns_volume_map(struct tns_storage *st, const char *volname, const char *snap
         rc = map_check(st, volname, snap, &name, m.linkname, &guard.error);
     if (rc == 0)
         rc = map_already(&m, &answer, &guard.error);
+    if (rc == 0 && !answer)
+        rc = tns__needs_nas(st, &guard.error);
     if (rc == 0 && !answer)
         rc = snap ? map_snapshot(&m, volname, snap, &answer, &guard.error)
                   : map_volume(&m, volname, &answer, &guard.error);
@@ -303,7 +322,7 @@ int tns_volume_unmap(struct tns_storage *st, const char *volname, const char *sn
     _tns_guard_ struct tns_guard guard;
     struct tns_volname name;
     char linkname[TNS_VOLNAME_CAP];
-    int rc = tns__enter(st, &guard, err);
+    int rc = tns__enter_local(st, &guard, err);
 
     if (snap && !*snap)
         snap = NULL;
@@ -312,9 +331,11 @@ int tns_volume_unmap(struct tns_storage *st, const char *volname, const char *sn
     if (rc == 0)
         rc = tns__detach(st, linkname, false, &guard.error);
     if (rc == 0 && snap)
+        rc = tns__needs_nas(st, &guard.error);
+    if (rc == 0 && snap)
         rc = tns__temp_unmake(st, &name, snap, linkname, &guard.error);
-    return rc ? tns__error_prefix(&guard.error, "deactivating %s%s%s", volname ? volname : "",
-                                  snap ? "@" : "", snap ? snap : "")
+    return rc ? tns__error_prefix(&guard.error, "deactivating %s%s%s",
+                                  volname ? volname : "", snap ? "@" : "", snap ? snap : "")
               : 0;
 }
 
@@ -351,11 +372,11 @@ static int node_status(struct tns_storage *st, const char *volname, int ask, jso
     return rc;
 }
 
-int tns_volume_node_status(struct tns_storage *st, const char *volname, int ask, json_t **ret,
-                           struct tns_error *err)
+int tns_volume_node_status(struct tns_storage *st, const char *volname, int ask,
+                           json_t **ret, struct tns_error *err)
 {
     _tns_guard_ struct tns_guard guard;
-    int rc = tns__enter(st, &guard, err);
+    int rc = tns__enter_local(st, &guard, err);
 
     if (rc == 0)
         rc = node_status(st, volname, ask, ret, &guard.error);

@@ -13,9 +13,11 @@ int tns__zvol_name(const char *dataset, const char *leaf, char ret[TNS_ZVOL_CAP]
     char name[TNS_ZVOL_CAP];
 
     if (!tns__fmt(name, sizeof(name), "%s/%s", dataset, leaf))
-        return tns__error_set(err, TNS_E_USAGE,
-                              "%s/%s is longer than the %d bytes that a zvol's name may have: "
-                              "use a dataset with a shorter name", dataset, leaf, TNS_ZVOL_MAX);
+        return tns__error_set(
+            err, TNS_E_USAGE,
+            "%s/%s is longer than the %d bytes that a zvol's name may have: "
+            "use a dataset with a shorter name",
+            dataset, leaf, TNS_ZVOL_MAX);
     if (!tns__leaf_of(dataset, name))
         return tns__error_set(err, TNS_E_BUG, "%s is not directly below %s", name, dataset);
 

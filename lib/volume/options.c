@@ -47,7 +47,8 @@ static int opt_bool(const struct tns_options *opt, const char *key, bool def, bo
     *ret = def;
     if (!value || json_is_null(value))
         return 0;
-    if (json_is_boolean(value) || (json_is_integer(value) && !(json_integer_value(value) >> 1))) {
+    if (json_is_boolean(value) ||
+        (json_is_integer(value) && !(json_integer_value(value) >> 1))) {
         *ret = json_is_true(value) || json_integer_value(value) == 1;
         return 0;
     }
@@ -64,8 +65,8 @@ static int opt_bool(const struct tns_options *opt, const char *key, bool def, bo
     return tns__error_set(err, TNS_E_CONFIG, "%s: 0 or 1 is expected", key);
 }
 
-static int opt_uint(const struct tns_options *opt, const char *key, uint64_t def, uint64_t max,
-                    uint64_t *ret, struct tns_error *err)
+static int opt_uint(const struct tns_options *opt, const char *key, uint64_t def,
+                    uint64_t max, uint64_t *ret, struct tns_error *err)
 {
     const json_t *value = json_object_get(opt->json, key);
     uint64_t number = def;
@@ -137,9 +138,11 @@ static int parse_dataset(struct tns_options *opt, struct tns_error *err)
     if (rc)
         return rc;
     if (!opt->dataset || !dataset_ok(opt->dataset))
-        return tns__error_set(err, TNS_E_CONFIG,
-                              "dataset: '%s' is no name of a dataset (pool/name, at most %u "
-                              "characters)", opt->dataset ? opt->dataset : "", DATASET_MAX);
+        return tns__error_set(
+            err, TNS_E_CONFIG,
+            "dataset: '%s' is no name of a dataset (pool/name, at most %u "
+            "characters)",
+            opt->dataset ? opt->dataset : "", DATASET_MAX);
     memcpy(opt->pool_text, opt->dataset, strlen(opt->dataset) + 1);
     opt->pool_text[strcspn(opt->pool_text, "/")] = '\0';
     opt->pool = opt->pool_text;
@@ -183,8 +186,8 @@ static int parse_blocksize(struct tns_options *opt, struct tns_error *err)
     return 0;
 }
 
-static int add_portal(struct tns_options *opt, const char *key, const char *word, size_t len,
-                      struct tns_error *err)
+static int add_portal(struct tns_options *opt, const char *key, const char *word,
+                      size_t len, struct tns_error *err)
 {
     char text[128];
     struct tns_addr addr;
@@ -195,8 +198,8 @@ static int add_portal(struct tns_options *opt, const char *key, const char *word
         return 0;
     if (!tns__fmt(text, sizeof(text), "%.*s", (int)len, word) ||
         tns__addr_parse(text, &addr, &local) != 0)
-        return tns__error_set(err, TNS_E_CONFIG, "%s: '%.*s' is no address of a portal", key,
-                              (int)len, word);
+        return tns__error_set(err, TNS_E_CONFIG, "%s: '%.*s' is no address of a portal",
+                              key, (int)len, word);
     for (i = 0; i < opt->n_portals; i++)
         if (tns__addr_equal(&opt->portals[i], &addr))
             return 0;
@@ -253,10 +256,11 @@ static int parse_choice(struct tns_options *opt, const char *key, const char *co
 static int parse_zfs(struct tns_options *opt, struct tns_error *err)
 {
     /* As the NAS spells them. */
-    static const char *const compressions[] = { "ON", "OFF", "LZ4", "GZIP", "GZIP-1", "GZIP-9",
-                                                "ZSTD", "ZSTD-FAST", "ZLE", "LZJB", "INHERIT",
-                                                NULL };
-    static const char *const syncs[] = { "STANDARD", "ALWAYS", "DISABLED", "INHERIT", NULL };
+    static const char *const compressions[] = { "ON",     "OFF",    "LZ4",     "GZIP",
+                                                "GZIP-1", "GZIP-9", "ZSTD",    "ZSTD-FAST",
+                                                "ZLE",    "LZJB",   "INHERIT", NULL };
+    static const char *const syncs[] = { "STANDARD", "ALWAYS", "DISABLED", "INHERIT",
+                                         NULL };
     int rc = parse_blocksize(opt, err);
 
     if (rc == 0)
@@ -304,8 +308,10 @@ static int parse_initiator(struct tns_options *opt, struct tns_error *err)
         return rc;
     opt->qemu = kind && strcmp(kind, "qemu") == 0;
     opt->initiators = json_object_get(opt->json, "tn_initiators");
-    if (opt->initiators && !json_is_array(opt->initiators) && !json_is_string(opt->initiators))
-        return tns__error_set(err, TNS_E_CONFIG, "tn_initiators: a list of iSCSI names is "
+    if (opt->initiators && !json_is_array(opt->initiators) &&
+        !json_is_string(opt->initiators))
+        return tns__error_set(err, TNS_E_CONFIG,
+                              "tn_initiators: a list of iSCSI names is "
                               "expected");
     rc = opt_str(opt, "chap_user", &opt->chap_user, err);
     if (rc == 0)
@@ -323,7 +329,8 @@ static int parse_node(struct tns_options *opt, struct tns_error *err)
     if (rc)
         return rc;
     if (owner && (strlen(owner) != 36 || strspn(owner, "0123456789abcdef-") != 36))
-        return tns__error_set(err, TNS_E_CONFIG, "tn_owner: a UUID in lower case is expected");
+        return tns__error_set(err, TNS_E_CONFIG,
+                              "tn_owner: a UUID in lower case is expected");
     opt->owner = owner;
 
     rc = opt_str(opt, "tn_node", &opt->node, err);
@@ -357,8 +364,10 @@ static int check_transport(struct tns_options *opt, struct tns_error *err)
     int rc = parse_choice(opt, "transport_mode", modes, &mode, err);
 
     if (rc == 0 && mode && strcmp(mode, "nvme-tcp") == 0)
-        rc = tns__error_set(err, TNS_E_UNSUPPORTED, "storage '%s' has transport_mode nvme-tcp, "
-                            "which this version cannot serve: iSCSI only", opt->storeid);
+        rc = tns__error_set(err, TNS_E_UNSUPPORTED,
+                            "storage '%s' has transport_mode nvme-tcp, "
+                            "which this version cannot serve: iSCSI only",
+                            opt->storeid);
     return rc;
 }
 

@@ -40,9 +40,12 @@ static int owner_read(struct tns_storage *st, bool *ret_found, struct tns_error 
     if (rc)
         return tns__error_copy(err, &local);
     if (!uuid_ok(text))
-        return tns__error_set(err, TNS_E_CONFIG, "%s holds no id: restore it from a backup, or "
-                              "set tn_owner of storage '%s' to the owner that the volumes on "
-                              "the NAS are tagged with", OWNER_FILE, st->opt.storeid);
+        return tns__error_set(
+            err, TNS_E_CONFIG,
+            "%s holds no id: restore it from a backup, or "
+            "set tn_owner of storage '%s' to the owner that the volumes on "
+            "the NAS are tagged with",
+            OWNER_FILE, st->opt.storeid);
 
     memcpy(st->owner, text, sizeof(st->owner));
     *ret_found = true;
@@ -66,7 +69,8 @@ static int owner_make(struct tns_storage *st, struct tns_error *err)
     if (rc)
         return rc;
 
-    rc = tns__sysroot_openfd(st->sr, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, &local, OWNER_FILE);
+    rc = tns__sysroot_openfd(st->sr, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, &local,
+                             OWNER_FILE);
     if (rc && local.sys_errno != EEXIST)
         return tns__error_copy(err, &local);
     if (rc == 0 && write(fd, uuid, 36) == 36)
@@ -118,6 +122,7 @@ int tns__owner_load(struct tns_storage *st, bool make, struct tns_error *err)
     if (rc == 0)
         rc = owner_read(st, &found, err);
     if (rc == 0 && !found)
-        rc = tns__error_set(err, TNS_E_DEVICE, "%s cannot be written and read back", OWNER_FILE);
+        rc = tns__error_set(err, TNS_E_DEVICE, "%s cannot be written and read back",
+                            OWNER_FILE);
     return rc;
 }

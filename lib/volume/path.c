@@ -6,8 +6,8 @@
 #include "base/text.h"
 #include "volume/free.h"
 
-static int path_of(struct tns_storage *st, const char *volname, const char *snap, char ret[512],
-                   struct tns_error *err)
+static int path_of(struct tns_storage *st, const char *volname, const char *snap,
+                   char ret[512], struct tns_error *err)
 {
     struct tns_volname name;
     struct tns_error quiet = TNS_ERROR_INIT;
@@ -21,8 +21,8 @@ static int path_of(struct tns_storage *st, const char *volname, const char *snap
         return rc;
     if (!tns__linkname(volname, snap, linkname))
         return tns__error_set(err, TNS_E_USAGE, "'%s' is too long", volname);
-    if (st->opt.qemu && tns__qemu_url(&st->node, st->opt.storeid, linkname, text, sizeof(text),
-                                      &quiet) == 0) {
+    if (st->opt.qemu && tns__qemu_url(&st->node, st->opt.storeid, linkname, text,
+                                      sizeof(text), &quiet) == 0) {
         strcpy(ret, text);
         return 0;
     }
@@ -32,11 +32,11 @@ static int path_of(struct tns_storage *st, const char *volname, const char *snap
     return 0;
 }
 
-int tns_volume_path(struct tns_storage *st, const char *volname, const char *snap, char ret[512],
-                    struct tns_error *err)
+int tns_volume_path(struct tns_storage *st, const char *volname, const char *snap,
+                    char ret[512], struct tns_error *err)
 {
     _tns_guard_ struct tns_guard guard;
-    int rc = tns__enter(st, &guard, err);
+    int rc = tns__enter_local(st, &guard, err);
 
     if (rc == 0)
         rc = path_of(st, volname, snap && *snap ? snap : NULL, ret, &guard.error);

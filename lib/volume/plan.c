@@ -35,8 +35,8 @@ static int step_read_back(struct tns_storage *st, const struct tns_step *step, v
     st->ctx->deadline_ns = deadline;
     if (rc == 0)
         return 0;
-    tns__log(st->ctx, LOG_WARNING, "volume", "%s: whether it happened could not be read back: %s",
-             step->name, local.text);
+    tns__log(st->ctx, LOG_WARNING, "volume",
+             "%s: whether it happened could not be read back: %s", step->name, local.text);
     return -err->code;
 }
 
@@ -71,7 +71,8 @@ static int step_run(struct tns_storage *st, const struct tns_step *step, void *o
     int rc;
 
     if (tns__ctx_left_ms(st->ctx) < STEP_MIN_MS)
-        return tns__error_set(err, TNS_E_TIMEOUT, "no time left for the step '%s'", step->name);
+        return tns__error_set(err, TNS_E_TIMEOUT, "no time left for the step '%s'",
+                              step->name);
     rc = tns__ctx_check(st->ctx, step->name, err);
     if (rc)
         return rc;
@@ -80,8 +81,8 @@ static int step_run(struct tns_storage *st, const struct tns_step *step, void *o
 }
 
 /* The first error is what the user sees; what could not be undone is named behind it in the log. */
-static void plan_undo(struct tns_storage *st, const char *what, const struct tns_step *steps,
-                      size_t n, void *op)
+static void plan_undo(struct tns_storage *st, const char *what,
+                      const struct tns_step *steps, size_t n, void *op)
 {
     uint64_t deadline = st->ctx->deadline_ns;
     tns_cancel_fn cancel_fn = st->ctx->cancel_fn;
@@ -93,8 +94,10 @@ static void plan_undo(struct tns_storage *st, const char *what, const struct tns
 
         if (!steps[n].undo || steps[n].undo(op, &local) == 0)
             continue;
-        tns__log(st->ctx, LOG_ERR, "volume", "%s: undoing '%s' failed, which `tnctl gc` will "
-                 "repeat: %s", what, steps[n].name, local.text);
+        tns__log(st->ctx, LOG_ERR, "volume",
+                 "%s: undoing '%s' failed, which `tnctl gc` will "
+                 "repeat: %s",
+                 what, steps[n].name, local.text);
         break; /* top-down: nothing below goes before what stands on it */
     }
     st->ctx->deadline_ns = deadline;
@@ -119,10 +122,10 @@ int tns__plan_run(struct tns_storage *st, const char *what, const struct tns_ste
         plan_undo(st, what, steps, i + 1, op);
 
     if (rc)
-        tns__log(st->ctx, LOG_NOTICE, "volume", "%s: %s: failed at '%s': %s", st->opt.storeid,
-                 what, steps[i].name, err->text);
+        tns__log(st->ctx, LOG_NOTICE, "volume", "%s: %s: failed at '%s': %s",
+                 st->opt.storeid, what, steps[i].name, err->text);
     else
-        tns__log(st->ctx, LOG_INFO, "volume", "%s: %s: done in %llu ms", st->opt.storeid, what,
-                 (unsigned long long)((tns__now_ns() - begun) / 1000000u));
+        tns__log(st->ctx, LOG_INFO, "volume", "%s: %s: done in %llu ms", st->opt.storeid,
+                 what, (unsigned long long)((tns__now_ns() - begun) / 1000000u));
     return rc;
 }

@@ -53,7 +53,8 @@ static bool is_any(const char *ip)
     return strcmp(ip, "0.0.0.0") == 0 || strcmp(ip, "::") == 0;
 }
 
-static void add(struct tns_addr ret[TNS_PORTALS_MAX], size_t *n, const char *ip, uint16_t port)
+static void add(struct tns_addr ret[TNS_PORTALS_MAX], size_t *n, const char *ip,
+                uint16_t port)
 {
     struct tns_addr addr;
     size_t i;
@@ -68,8 +69,8 @@ static void add(struct tns_addr ret[TNS_PORTALS_MAX], size_t *n, const char *ip,
 }
 
 static void add_portal(const struct tns_storage *st, const struct tns__portals *p,
-                       const struct tns_portal *portal, struct tns_addr ret[TNS_PORTALS_MAX],
-                       size_t *n)
+                       const struct tns_portal *portal,
+                       struct tns_addr ret[TNS_PORTALS_MAX], size_t *n)
 {
     uint16_t port = p->global->listen_port ? p->global->listen_port : 3260;
     char **ip;
@@ -85,8 +86,9 @@ static void add_portal(const struct tns_storage *st, const struct tns__portals *
 }
 
 int tns__portals_choose(const struct tns_storage *st, const struct tns__portals *p,
-                        const struct tns_target *target, struct tns_addr ret[TNS_PORTALS_MAX],
-                        size_t *ret_n, struct tns_error *err)
+                        const struct tns_target *target,
+                        struct tns_addr ret[TNS_PORTALS_MAX], size_t *ret_n,
+                        struct tns_error *err)
 {
     size_t n = 0;
     size_t i;
@@ -103,8 +105,10 @@ int tns__portals_choose(const struct tns_storage *st, const struct tns__portals 
             add_portal(st, p, portal, ret, &n);
     }
     if (n == 0)
-        return tns__error_set(err, TNS_E_CONFIG, "target '%s' has no portal that this node could "
-                              "use: set discovery_portal", target->name);
+        return tns__error_set(err, TNS_E_CONFIG,
+                              "target '%s' has no portal that this node could "
+                              "use: set discovery_portal",
+                              target->name);
     *ret_n = n;
     return 0;
 }

@@ -20,7 +20,8 @@ int tns__target_iqn(const struct tns_storage *st, const struct tns__portals *p,
                     const struct tns_target *target, char *ret, size_t cap,
                     struct tns_error *err);
 int tns__portals_choose(const struct tns_storage *st, const struct tns__portals *p,
-                        const struct tns_target *target, struct tns_addr ret[TNS_PORTALS_MAX],
-                        size_t *ret_n, struct tns_error *err);
+                        const struct tns_target *target,
+                        struct tns_addr ret[TNS_PORTALS_MAX], size_t *ret_n,
+                        struct tns_error *err);
 
 #endif

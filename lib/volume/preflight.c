@@ -34,8 +34,10 @@ int tns__preflight(const struct tns_storage *st, const struct tns_dataset *paren
     char quota[32] = "";
 
     if (parent->locked)
-        return tns__error_set(err, TNS_E_LOCKED, "dataset '%s' is encrypted and locked: unlock "
-                              "it on the NAS", parent->id);
+        return tns__error_set(err, TNS_E_LOCKED,
+                              "dataset '%s' is encrypted and locked: unlock "
+                              "it on the NAS",
+                              parent->id);
     if (!st->opt.sparse)
         limit = (available + held_bytes) / 5 * 4;
     if (grow_bytes + (st->opt.sparse ? 0 : held_bytes) <= limit)
@@ -45,9 +47,11 @@ int tns__preflight(const struct tns_storage *st, const struct tns_dataset *paren
     human(available, there);
     human(limit, allowed);
     human(parent->quota_bytes, quota);
-    return tns__error_set(err, TNS_E_CAPACITY, "%s needs %s, but dataset '%s' has %s available%s%s"
-                          "%s%s: free space, or use another storage", zvol, asked, parent->id,
-                          there, parent->quota_bytes ? " within its quota of " : "",
+    return tns__error_set(err, TNS_E_CAPACITY,
+                          "%s needs %s, but dataset '%s' has %s available%s%s"
+                          "%s%s: free space, or use another storage",
+                          zvol, asked, parent->id, there,
+                          parent->quota_bytes ? " within its quota of " : "",
                           parent->quota_bytes ? quota : "",
                           st->opt.sparse ? "" : ", of which volumes may take 80 %, ",
                           st->opt.sparse ? "" : allowed);

@@ -50,6 +50,7 @@ int tns_volume_promote(struct tns_storage *st, const char *volname, struct tns_e
         return rc;
     p.vol = vol;
     tns__fmt(what, sizeof(what), "promote %s", vol->zvol);
-    rc = tns__plan_run(st, what, promote_steps, TNS_ARRAY_LEN(promote_steps), &p, &guard.error);
+    rc = tns__plan_run(st, what, promote_steps, TNS_ARRAY_LEN(promote_steps), &p,
+                       &guard.error);
     return rc ? tns__error_prefix(&guard.error, "promoting %s", volname) : 0;
 }

@@ -80,7 +80,8 @@ int tns_volume_create_base(struct tns_storage *st, const char *volname, char ret
         return 0;
     if (rc) {
         tns__error_copy(&guard.error, &local);
-        return tns__error_prefix(&guard.error, "making %s a template", volname ? volname : "");
+        return tns__error_prefix(&guard.error, "making %s a template",
+                                 volname ? volname : "");
     }
     return 0;
 }
@@ -93,8 +94,8 @@ static int check_new_name(uint64_t vmid, const char *new_name, struct tns_error 
     int rc = tns__leaf_parse(new_name, &name, err);
 
     if (rc == 0 && (name.vmid != vmid || name.is_base))
-        rc = tns__error_set(err, TNS_E_USAGE, "'%s' is no name of a disk of guest %llu", new_name,
-                            (unsigned long long)vmid);
+        rc = tns__error_set(err, TNS_E_USAGE, "'%s' is no name of a disk of guest %llu",
+                            new_name, (unsigned long long)vmid);
     return rc;
 }
 
@@ -122,8 +123,7 @@ static int choose_name(struct tns_storage *st, const char *volname, uint64_t vmi
     for (i = 0; rc == 0 && i < names->found->n; i++) {
         const struct tns_dataset *ds = &names->found->items[i];
 
-        if (tns__tag_whose(st, ds) == TNS_WHOSE_MINE &&
-            strcmp(ds->id, old_zvol) != 0 &&
+        if (tns__tag_whose(st, ds) == TNS_WHOSE_MINE && strcmp(ds->id, old_zvol) != 0 &&
             (tns__tag_is(ds, TNS_TAG_WAS, old_zvol) ||
              tns__tag_is(ds, TNS_TAG_SELF, old_zvol)))
             return tns__fmt(leaf, TNS_LEAF_CAP, "%s", tns__leaf_of(st->opt.dataset, ds->id))
@@ -142,8 +142,8 @@ static int rename_volume(struct tns_storage *st, const char *volname, uint64_t v
     int rc = tns__volname_parse(volname, &name, err);
 
     if (rc == 0 && name.is_base)
-        rc = tns__error_set(err, TNS_E_USAGE, "%s is a template: its clones know it by its name",
-                            volname);
+        rc = tns__error_set(err, TNS_E_USAGE,
+                            "%s is a template: its clones know it by its name", volname);
     if (rc == 0 && new_name && *new_name)
         rc = check_new_name(vmid, new_name, err);
     else if (rc == 0)

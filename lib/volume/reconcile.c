@@ -47,13 +47,15 @@ static bool unchanged(const struct tns_dataset *was, const struct tns_dataset *n
            (!by || tns__tag_is(now, TNS_TAG_BY, by));
 }
 
-static int remove_zvol(struct reconcile *r, const struct tns_dataset *ds, struct tns_error *err)
+static int remove_zvol(struct reconcile *r, const struct tns_dataset *ds,
+                       struct tns_error *err)
 {
     _tns_vol_ struct tns_vol *vol = NULL;
     const char *volname = tns__dataset_tag(ds, TNS_TAG_VOLNAME);
     char linkname[TNS_VOLNAME_CAP];
     bool linked = volname && tns__linkname(volname, NULL, linkname);
-    int rc = resolve_id(r->st, ds->id, TNS_R_SNAPSHOTS | TNS_R_CLONES | TNS_R_EXPORT, &vol, err);
+    int rc =
+        resolve_id(r->st, ds->id, TNS_R_SNAPSHOTS | TNS_R_CLONES | TNS_R_EXPORT, &vol, err);
 
     if (rc)
         return rc;
@@ -66,8 +68,8 @@ static int remove_zvol(struct reconcile *r, const struct tns_dataset *ds, struct
 static int promote(struct reconcile *r, const struct tns_dataset *ds, struct tns_error *err)
 {
     _tns_json_ json_t *tags =
-        tns__json_pack(err, "{s:s, s:s, s:n, s:n}", TNS_TAG_STATE, "ready", TNS_TAG_SELF, ds->id,
-                       TNS_TAG_NEXT, TNS_TAG_BY);
+        tns__json_pack(err, "{s:s, s:s, s:n, s:n}", TNS_TAG_STATE, "ready", TNS_TAG_SELF,
+                       ds->id, TNS_TAG_NEXT, TNS_TAG_BY);
 
     return tags ? tns__dataset_set_tags(r->st->session, ds->id, tags, err) : -err->code;
 }
@@ -240,7 +242,8 @@ static int each_extent(struct reconcile *r, int repair, struct tns_error *err)
         if (remove)
             done = remove_extent(r, extent, &local);
         snprintf(object, sizeof(object), "extent %s", extent->name);
-        rc = outcome(r, object, class, text, remove ? "removed" : "none", done, &local, err);
+        rc =
+            outcome(r, object, class, text, remove ? "removed" : "none", done, &local, err);
     }
     return rc;
 }
@@ -282,12 +285,14 @@ static int each_mapping(struct reconcile *r, int repair, struct tns_error *err)
         if (repair)
             done = remove_mapping(r, mapping, &local);
         snprintf(object, sizeof(object), "mapping %lld", (long long)mapping->id);
-        rc = outcome(r, object, class, text, repair ? "removed" : "none", done, &local, err);
+        rc =
+            outcome(r, object, class, text, repair ? "removed" : "none", done, &local, err);
     }
     return rc;
 }
 
-static int reconcile(struct tns_storage *st, int repair, json_t **ret, struct tns_error *err)
+static int reconcile(struct tns_storage *st, int repair, json_t **ret,
+                     struct tns_error *err)
 {
     struct tns_scene scene = { 0 };
     _tns_json_ json_t *rows = json_array();
@@ -303,8 +308,8 @@ static int reconcile(struct tns_storage *st, int repair, json_t **ret, struct tn
     tns__scene_clear(&scene);
     if (rc)
         return rc;
-    *ret = tns__json_pack(err, "{s:O, s:i, s:i}", "volumes", rows, "repaired", (int)r.repaired,
-                          "failed", (int)r.failed);
+    *ret = tns__json_pack(err, "{s:O, s:i, s:i}", "volumes", rows, "repaired",
+                          (int)r.repaired, "failed", (int)r.failed);
     return *ret ? 0 : -err->code;
 }
 

@@ -50,7 +50,8 @@ static int judge(struct tns_rename *r, struct tns_error *err)
     const struct tns_dataset *at = r->at->n ? &r->at->items[0] : NULL;
 
     if (strcmp(r->zvol, r->vol->zvol) == 0)
-        return tns__error_set(err, TNS_E_USAGE, "%s has that name already", r->vol->name.leaf);
+        return tns__error_set(err, TNS_E_USAGE, "%s has that name already",
+                              r->vol->name.leaf);
     if (r->vol->ds && at)
         return tns__error_set(err, TNS_E_EXISTS, "%s exists already", r->zvol);
     if (r->vol->ds) {
@@ -77,8 +78,8 @@ int tns__rename_find(struct tns_rename *r, const char *volname, const char *new_
     if (rc == 0)
         rc = tns__zvol_name(r->st->opt.dataset, name.leaf, r->old_zvol, err);
     if (rc == 0)
-        rc = tns__vol_resolve_more(r->st, volname, TNS_R_EXPORT | TNS_R_SNAPSHOTS, more_put, r,
-                                   &r->vol, err);
+        rc = tns__vol_resolve_more(r->st, volname, TNS_R_EXPORT | TNS_R_SNAPSHOTS, more_put,
+                                   r, &r->vol, err);
     if (rc)
         return rc;
     if (!tns__linkname(volname, NULL, r->linkname))
@@ -148,7 +149,8 @@ static int undo_next(void *op, struct tns_error *err)
     if (!r->noted || r->moved)
         return 0;
     tags = tns__json_pack(err, "{s:n, s:n}", TNS_TAG_NEXT, TNS_TAG_BY);
-    return tags ? tns__dataset_set_tags(r->st->session, r->vol->zvol, tags, err) : -err->code;
+    return tags ? tns__dataset_set_tags(r->st->session, r->vol->zvol, tags, err)
+                : -err->code;
 }
 
 static int act_rename(void *op, struct tns_error *err)
@@ -206,7 +208,8 @@ static int act_base(void *op, struct tns_error *err)
 
     if (!r->base || (r->vol->ds && tns__snapshot_find(r->vol, TNS_BASE_SNAP)))
         return 0;
-    rc = tns__snapshot_make(r->st, r->in_place ? r->vol->zvol : r->zvol, TNS_BASE_SNAP, &local);
+    rc = tns__snapshot_make(r->st, r->in_place ? r->vol->zvol : r->zvol, TNS_BASE_SNAP,
+                            &local);
     return rc == -TNS_E_EXISTS ? 0 : tns__error_copy(err, &local);
 }
 
@@ -214,9 +217,9 @@ static int act_self(void *op, struct tns_error *err)
 {
     struct tns_rename *r = op;
     const char *zvol = r->in_place ? r->vol->zvol : r->zvol;
-    _tns_json_ json_t *tags =
-        tns__json_pack(err, "{s:s, s:s, s:s, s:n, s:n}", TNS_TAG_SELF, zvol, TNS_TAG_VOLNAME,
-                       r->volname, TNS_TAG_WAS, r->old_zvol, TNS_TAG_NEXT, TNS_TAG_BY);
+    _tns_json_ json_t *tags = tns__json_pack(err, "{s:s, s:s, s:s, s:n, s:n}", TNS_TAG_SELF,
+                                             zvol, TNS_TAG_VOLNAME, r->volname, TNS_TAG_WAS,
+                                             r->old_zvol, TNS_TAG_NEXT, TNS_TAG_BY);
 
     return tags ? tns__dataset_set_tags(r->st->session, zvol, tags, err) : -err->code;
 }

@@ -8,10 +8,10 @@
 
 struct tns_rename {
     struct tns_storage *st;
-    struct tns_vol *vol;         /* under its old name; ds NULL when it has the new one already */
-    struct tns_dataset_list *at; /* what bears the new name, owned */
+    struct tns_vol *vol; /* under its old name; ds NULL when it has the new one already */
+    struct tns_dataset_list *at;     /* what bears the new name, owned */
     struct tns_extent_list *extents; /* on the new name, owned   */
-    const struct tns_dataset *ds; /* the volume, wherever it is   */
+    const struct tns_dataset *ds;    /* the volume, wherever it is   */
     char old_zvol[TNS_ZVOL_CAP];
     char zvol[TNS_ZVOL_CAP];
     char volname[TNS_VOLNAME_CAP];
@@ -20,7 +20,7 @@ struct tns_rename {
     bool in_place; /* create_base on a release that cannot rename: tags only     */
     bool base;
     bool moved;
-    bool noted;    /* `next` was written by this run */
+    bool noted; /* `next` was written by this run */
 };
 
 void tns__rename_clear(struct tns_rename *r);

@@ -24,7 +24,8 @@ static int act_grow(void *op, struct tns_error *err)
 
     if (r->vol->ds->volsize_bytes == r->size_bytes)
         return 0;
-    return tns__zvol_resize(r->st->session, r->vol->zvol, r->size_bytes, r->st->opt.sparse, err);
+    return tns__zvol_resize(r->st->session, r->vol->zvol, r->size_bytes, r->st->opt.sparse,
+                            err);
 }
 
 static int size_now(struct resize *r, uint64_t *ret, struct tns_error *err)
@@ -85,14 +86,16 @@ static int judge(struct resize *r, uint64_t asked, struct tns_error *err)
     if (asked == 0 || asked > INT64_MAX / 2)
         return tns__error_set(err, TNS_E_USAGE, "%llu bytes are no size",
                               (unsigned long long)asked);
-    r->size_bytes = tns__round_up(asked, ds->volblocksize_bytes ? ds->volblocksize_bytes : 512);
+    r->size_bytes =
+        tns__round_up(asked, ds->volblocksize_bytes ? ds->volblocksize_bytes : 512);
     if (r->size_bytes < now)
-        return tns__error_set(err, TNS_E_USAGE, "%s has %llu bytes already, and shrinking it "
-                              "would cut data off", r->vol->name.leaf, (unsigned long long)now);
-    return r->size_bytes == now
-               ? 0
-               : tns__preflight(r->st, r->vol->parent, r->vol->zvol, r->size_bytes - now, now,
-                                err);
+        return tns__error_set(err, TNS_E_USAGE,
+                              "%s has %llu bytes already, and shrinking it "
+                              "would cut data off",
+                              r->vol->name.leaf, (unsigned long long)now);
+    return r->size_bytes == now ? 0
+                                : tns__preflight(r->st, r->vol->parent, r->vol->zvol,
+                                                 r->size_bytes - now, now, err);
 }
 
 static int resize(struct tns_storage *st, const char *volname, uint64_t size_bytes,

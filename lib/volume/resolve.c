@@ -54,8 +54,8 @@ static int candidates_make(const struct tns_storage *st, const struct tns_volnam
     return rc;
 }
 
-static void batch_fill(struct tns_batch *b, struct tns_vol *vol, struct candidate *c, size_t n,
-                       unsigned flags)
+static void batch_fill(struct tns_batch *b, struct tns_vol *vol, struct candidate *c,
+                       size_t n, unsigned flags)
 {
     size_t i;
 
@@ -77,7 +77,8 @@ static void batch_fill(struct tns_batch *b, struct tns_vol *vol, struct candidat
     }
 }
 
-static const struct tns_dataset *find_id(const struct tns_dataset_list *list, const char *id)
+static const struct tns_dataset *find_id(const struct tns_dataset_list *list,
+                                         const char *id)
 {
     size_t i;
 
@@ -95,7 +96,8 @@ static bool is_it(const struct tns_storage *st, const struct tns_volname *name,
     const char *leaf = tns__leaf_of(st->opt.dataset, ds->id);
     struct tns_volname own;
 
-    if (any || tns__tag_whose(st, ds) != TNS_WHOSE_MINE || tns__tag_is(ds, TNS_TAG_NEXT, ds->id))
+    if (any || tns__tag_whose(st, ds) != TNS_WHOSE_MINE ||
+        tns__tag_is(ds, TNS_TAG_NEXT, ds->id))
         return leaf && strcmp(leaf, name->leaf) == 0;
     return tagged && tns__volname_parse(tagged, &own, NULL) == 0 &&
            strcmp(own.leaf, name->leaf) == 0;
@@ -108,12 +110,14 @@ int tns__parent_missing(struct tns_storage *st, struct tns_error *err)
     int rc = tns__pool_get(st->session, st->opt.pool, &pool, &local);
     bool away = rc == -TNS_E_NOTFOUND ||
                 (rc == 0 && (!pool->status || (strcmp(pool->status, "ONLINE") != 0 &&
-                                              strcmp(pool->status, "DEGRADED") != 0)));
+                                               strcmp(pool->status, "DEGRADED") != 0)));
 
     tns__pool_free(pool);
     if (away)
-        return tns__error_set(err, TNS_E_UNAVAILABLE, "pool '%s' is not imported on the NAS: "
-                              "import it", st->opt.pool);
+        return tns__error_set(err, TNS_E_UNAVAILABLE,
+                              "pool '%s' is not imported on the NAS: "
+                              "import it",
+                              st->opt.pool);
     if (rc)
         return tns__error_copy(err, &local);
     return tns__error_set(err, TNS_E_CONFIG, "dataset: '%s' does not exist on the NAS",
@@ -152,13 +156,13 @@ static int choose(struct tns_storage *st, struct tns_vol *vol, const struct cand
         vol->whose = tns__tag_whose(st, vol->ds);
     if (!(flags & TNS_R_EXPORT))
         return 0;
-    return tns__export_find(vol->zvol, vol->extents[vol->chosen], vol->mappings, vol->targets,
-                            &vol->extent, &vol->mapping, &vol->target, err);
+    return tns__export_find(vol->zvol, vol->extents[vol->chosen], vol->mappings,
+                            vol->targets, &vol->extent, &vol->mapping, &vol->target, err);
 }
 
-int tns__vol_resolve_leaf(struct tns_storage *st, const struct tns_volname *name, unsigned flags,
-                          tns_more_fn more, void *user, struct tns_vol **ret,
-                          struct tns_error *err)
+int tns__vol_resolve_leaf(struct tns_storage *st, const struct tns_volname *name,
+                          unsigned flags, tns_more_fn more, void *user,
+                          struct tns_vol **ret, struct tns_error *err)
 {
     _tns_batch_ struct tns_batch *b = tns__batch_new(st->session);
     _tns_vol_ struct tns_vol *vol = tns__alloc(sizeof(*vol));
@@ -201,10 +205,12 @@ int tns__vol_volname(const struct tns_vol *vol, char ret[TNS_VOLNAME_CAP],
 {
     const char *tagged = vol->ds ? tns__dataset_tag(vol->ds, TNS_TAG_VOLNAME) : NULL;
 
-    if (vol->whose == TNS_WHOSE_MINE && tagged && !tns__tag_is(vol->ds, TNS_TAG_NEXT, vol->zvol))
+    if (vol->whose == TNS_WHOSE_MINE && tagged &&
+        !tns__tag_is(vol->ds, TNS_TAG_NEXT, vol->zvol))
         return tns__fmt(ret, TNS_VOLNAME_CAP, "%s", tagged)
                    ? 0
-                   : tns__error_set(err, TNS_E_PROTOCOL, "%s: its tag is too long", vol->zvol);
+                   : tns__error_set(err, TNS_E_PROTOCOL, "%s: its tag is too long",
+                                    vol->zvol);
     return tns__volname_format(&vol->name, ret)
                ? 0
                : tns__error_set(err, TNS_E_BUG, "no room for a volume name");
@@ -214,33 +220,44 @@ static int state_usable(const struct tns_vol *vol, struct tns_error *err)
 {
     switch (tns__tag_state(vol->ds)) {
     case TNS_STATE_CREATING:
-        return tns__error_set(err, TNS_E_CONFLICT, "%s is still being created, or that was cut "
-                              "short: free it, or let `tnctl gc` finish it", vol->zvol);
+        return tns__error_set(err, TNS_E_CONFLICT,
+                              "%s is still being created, or that was cut "
+                              "short: free it, or let `tnctl gc` finish it",
+                              vol->zvol);
     case TNS_STATE_DELETING:
-        return tns__error_set(err, TNS_E_CONFLICT, "%s is being deleted: free it again to "
-                              "finish that", vol->zvol);
+        return tns__error_set(err, TNS_E_CONFLICT,
+                              "%s is being deleted: free it again to "
+                              "finish that",
+                              vol->zvol);
     case TNS_STATE_UNKNOWN:
-        return tns__error_set(err, TNS_E_CONFLICT, "%s has a state that this version does not "
-                              "know: upgrade this node", vol->zvol);
+        return tns__error_set(err, TNS_E_CONFLICT,
+                              "%s has a state that this version does not "
+                              "know: upgrade this node",
+                              vol->zvol);
     default:
         return 0;
     }
 }
 
-int tns__vol_usable(struct tns_storage *st, const struct tns_vol *vol, struct tns_error *err)
+int tns__vol_usable(struct tns_storage *st, const struct tns_vol *vol,
+                    struct tns_error *err)
 {
     int rc;
 
     if (!vol->ds)
-        return tns__error_set(err, TNS_E_NOTFOUND, "volume '%s' does not exist: there is no zvol "
-                              "%s", vol->name.leaf, vol->zvol);
+        return tns__error_set(err, TNS_E_NOTFOUND,
+                              "volume '%s' does not exist: there is no zvol "
+                              "%s",
+                              vol->name.leaf, vol->zvol);
     if (vol->ds->type != TNS_DATASET_VOLUME)
         return tns__error_set(err, TNS_E_CONFLICT, "%s is no zvol", vol->zvol);
     rc = tns__tag_schema(vol->ds, err);
     if (rc == 0 && vol->whose == TNS_WHOSE_MINE)
         rc = state_usable(vol, err);
     if (rc == 0 && (vol->ds->locked || vol->parent->locked))
-        rc = tns__error_set(err, TNS_E_LOCKED, "%s is encrypted and locked: unlock it on the "
-                            "NAS", vol->ds->locked ? vol->zvol : st->opt.dataset);
+        rc = tns__error_set(err, TNS_E_LOCKED,
+                            "%s is encrypted and locked: unlock it on the "
+                            "NAS",
+                            vol->ds->locked ? vol->zvol : st->opt.dataset);
     return rc;
 }

@@ -21,12 +21,12 @@ struct tns_vol {
     struct tns_volname name;
     char zvol[TNS_ZVOL_CAP]; /* where it is, or would be */
     enum tns_whose whose;
-    struct tns_dataset *parent;       /* the storage's dataset, owned     */
-    const struct tns_dataset *ds;     /* NULL: there is no such zvol      */
-    const struct tns_extent *extent;  /* NULL: none                       */
+    struct tns_dataset *parent;      /* the storage's dataset, owned     */
+    const struct tns_dataset *ds;    /* NULL: there is no such zvol      */
+    const struct tns_extent *extent; /* NULL: none                       */
     const struct tns_mapping *mapping;
-    const struct tns_target *target;  /* of mapping                       */
-    size_t chosen;                    /* which candidate it is            */
+    const struct tns_target *target; /* of mapping                       */
+    size_t chosen;                   /* which candidate it is            */
 
     struct tns_dataset_list *datasets;
     struct tns_snapshot_list *snaps[TNS_CANDIDATES];
@@ -45,16 +45,16 @@ void tns__vol_freep(struct tns_vol **vol);
  * there and not ours is TNS_E_FOREIGN, unless it is one of the old plugin's that we may use.
  */
 int tns__vol_resolve(struct tns_storage *st, const char *volname, unsigned flags,
-                 struct tns_vol **ret, struct tns_error *err);
+                     struct tns_vol **ret, struct tns_error *err);
 /* The same with more calls in the same trip; what they answer is the caller's. */
 typedef void (*tns_more_fn)(struct tns_batch *b, void *user);
 int tns__vol_resolve_more(struct tns_storage *st, const char *volname, unsigned flags,
                           tns_more_fn more, void *user, struct tns_vol **ret,
                           struct tns_error *err);
 /* The same for a leaf outside the grammar (temporary clones), and without judging whose it is. */
-int tns__vol_resolve_leaf(struct tns_storage *st, const struct tns_volname *name, unsigned flags,
-                          tns_more_fn more, void *user, struct tns_vol **ret,
-                          struct tns_error *err);
+int tns__vol_resolve_leaf(struct tns_storage *st, const struct tns_volname *name,
+                          unsigned flags, tns_more_fn more, void *user,
+                          struct tns_vol **ret, struct tns_error *err);
 
 /* The error for a storage whose dataset is not there: pool exported, or dataset missing. */
 int tns__parent_missing(struct tns_storage *st, struct tns_error *err);
@@ -63,7 +63,8 @@ int tns__batch_parent(struct tns_storage *st, const struct tns_batch *b, int cal
                       struct tns_error *err);
 
 /* Absent: TNS_E_NOTFOUND. Being created or deleted: TNS_E_CONFLICT. Locked: TNS_E_LOCKED. */
-int tns__vol_usable(struct tns_storage *st, const struct tns_vol *vol, struct tns_error *err);
+int tns__vol_usable(struct tns_storage *st, const struct tns_vol *vol,
+                    struct tns_error *err);
 /* The one spelling that PVE knows it by. */
 int tns__vol_volname(const struct tns_vol *vol, char ret[TNS_VOLNAME_CAP],
                      struct tns_error *err);
@@ -71,7 +72,8 @@ int tns__vol_volname(const struct tns_vol *vol, char ret[TNS_VOLNAME_CAP],
 /* Finds what is exported of this zvol: more than one extent on it is TNS_E_CONFLICT. */
 int tns__export_find(const char *zvol, const struct tns_extent_list *extents,
                      const struct tns_mapping_list *mappings,
-                     const struct tns_target_list *targets, const struct tns_extent **ret_extent,
+                     const struct tns_target_list *targets,
+                     const struct tns_extent **ret_extent,
                      const struct tns_mapping **ret_mapping,
                      const struct tns_target **ret_target, struct tns_error *err);
 /* Is this the target that the section names? */
@@ -84,8 +86,8 @@ const struct tns_target *tns__target_first(const struct tns_storage *st,
 /* "tnstor <owner> <storeid>": the alias of targets that are ours. */
 bool tns__target_alias(const struct tns_storage *st, char *ret, size_t cap);
 /* That one, or with the first number behind it that no target bears yet. */
-bool tns__target_alias_free(const struct tns_storage *st, const struct tns_target_list *targets,
-                            char *ret, size_t cap);
+bool tns__target_alias_free(const struct tns_storage *st,
+                            const struct tns_target_list *targets, char *ret, size_t cap);
 
 /* ---- volumes of the old plugin ---- */
 

@@ -16,7 +16,8 @@ struct rollback {
     struct tns_vol *vol;
     const struct tns_snapshot *snap;
     char linkname[TNS_VOLNAME_CAP];
-    bool reopen; /* the size changes, or an earlier run was cut short: the LUN is opened anew */
+    bool
+        reopen; /* the size changes, or an earlier run was cut short: the LUN is opened anew */
     bool closed;
 };
 
@@ -37,8 +38,8 @@ static bool cloned(const struct tns_storage *st, const struct tns_vol *vol,
         const struct tns_dataset *ds = &clones->items[i];
 
         /* A temporary one of this node is removed on the way, if nothing uses it. */
-        if (ds->type == 0 || (tns__is_temp(st, ds) &&
-                              tns__tag_is(ds, TNS_TAG_NODE, st->opt.node)))
+        if (ds->type == 0 ||
+            (tns__is_temp(st, ds) && tns__tag_is(ds, TNS_TAG_NODE, st->opt.node)))
             continue;
         if (ds->origin && strcmp(ds->origin, snap->id) == 0)
             return true;
@@ -67,11 +68,14 @@ static int blockers(const struct rollback *r, json_t **ret, struct tns_error *er
     }
     if (json_array_size(names) == 0)
         return 0;
-    tns__error_set(err, TNS_E_CONFLICT, "rollback of %s to '%s' would destroy newer snapshots"
-                   "%s: %s%s", r->vol->name.leaf, r->snap->name,
+    tns__error_set(err, TNS_E_CONFLICT,
+                   "rollback of %s to '%s' would destroy newer snapshots"
+                   "%s: %s%s",
+                   r->vol->name.leaf, r->snap->name,
                    r->st->opt.removes_newer ? " that are held or cloned" : "", text,
-                   r->st->opt.removes_newer ? "" : " (delete them, or set "
-                                                   "tn_rollback_removes_newer)");
+                   r->st->opt.removes_newer ? ""
+                                            : " (delete them, or set "
+                                              "tn_rollback_removes_newer)");
     if (ret)
         *ret = TNS_STEAL(names);
     return -TNS_E_CONFLICT;
@@ -80,8 +84,9 @@ static int blockers(const struct rollback *r, json_t **ret, struct tns_error *er
 static int prepare(struct rollback *r, const char *volname, const char *snap, json_t **ret,
                    struct tns_error *err)
 {
-    int rc = tns__snapshot_resolve(r->st, volname, snap,
-                                   TNS_R_SNAPSHOTS | TNS_R_CLONES | TNS_R_EXPORT, &r->vol, err);
+    int rc =
+        tns__snapshot_resolve(r->st, volname, snap,
+                              TNS_R_SNAPSHOTS | TNS_R_CLONES | TNS_R_EXPORT, &r->vol, err);
 
     if (rc == 0)
         rc = tns__vol_usable(r->st, r->vol, err);
@@ -188,7 +193,8 @@ static int verify_rollback(void *op, bool *ret_done, struct tns_error *err)
     struct tns_snapshot_list *list = NULL;
     int rc = tns__snapshot_list(r->st->session, r->vol->zvol, &list, err);
 
-    if (rc == 0 && (list->n == 0 || strcmp(list->items[list->n - 1].name, r->snap->name) != 0))
+    if (rc == 0 &&
+        (list->n == 0 || strcmp(list->items[list->n - 1].name, r->snap->name) != 0))
         rc = tns__error_set(err, TNS_E_CONFLICT, "snapshot '%s' is not the newest any more",
                             r->snap->name);
     tns__snapshot_list_free(list);
@@ -238,7 +244,8 @@ static int rollback(struct rollback *r, const char *volname, const char *snap,
     r->reopen = r->snap->volsize_bytes != r->vol->ds->volsize_bytes ||
                 (r->vol->extent && !r->vol->extent->enabled);
     tns__fmt(what, sizeof(what), "rollback %s@%s", r->vol->zvol, snap);
-    return tns__plan_run(r->st, what, rollback_steps, TNS_ARRAY_LEN(rollback_steps), r, err);
+    return tns__plan_run(r->st, what, rollback_steps, TNS_ARRAY_LEN(rollback_steps), r,
+                         err);
 }
 
 int tns_rollback(struct tns_storage *st, const char *volname, const char *snap,
@@ -251,5 +258,6 @@ int tns_rollback(struct tns_storage *st, const char *volname, const char *snap,
     if (rc == 0)
         rc = rollback(&r, volname, snap, &guard.error);
     tns__vol_free(r.vol);
-    return rc ? tns__error_prefix(&guard.error, "rolling back %s", volname ? volname : "") : 0;
+    return rc ? tns__error_prefix(&guard.error, "rolling back %s", volname ? volname : "")
+              : 0;
 }

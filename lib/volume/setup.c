@@ -10,13 +10,14 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "volume/portals.h"
+#include "volume/roles.h"
 
 #define ROUNDS 24
 
 static const char *const what_names[] = {
-    [TNS_SETUP_DATASET] = "dataset", [TNS_SETUP_PORTAL] = "portal",
+    [TNS_SETUP_DATASET] = "dataset",       [TNS_SETUP_PORTAL] = "portal",
     [TNS_SETUP_INITIATORS] = "initiators", [TNS_SETUP_CHAP] = "chap",
-    [TNS_SETUP_TARGET] = "target", [TNS_SETUP_SERVICE] = "service",
+    [TNS_SETUP_TARGET] = "target",         [TNS_SETUP_SERVICE] = "service",
 };
 
 static const char *const action_names[] = {
@@ -48,22 +49,27 @@ static int dataset_missing(struct tns_setup *s, struct tns_error *err)
     struct tns_pool *pool = NULL;
     struct tns_error local = TNS_ERROR_INIT;
     int rc = tns__pool_get(s->st->session, s->st->opt.pool, &pool, &local);
+    bool away = rc == 0 && (!pool->status || strcmp(pool->status, "OFFLINE") == 0);
 
     tns__pool_free(pool);
+    if (away)
+        return tns__error_set(err, TNS_E_UNAVAILABLE,
+                              "pool '%s' is not imported on the NAS: "
+                              "import it",
+                              s->st->opt.pool);
     if (rc == -TNS_E_NOTFOUND)
         return tns__error_set(err, TNS_E_CONFIG, "dataset: the NAS has no pool '%s'",
                               s->st->opt.pool);
     return tns__error_copy(err, &local);
 }
 
-static int gather_judge(struct tns_setup *s, const struct tns_batch *b, int call, int last, int rc,
-                        struct tns_error *err)
+static int gather_judge(struct tns_setup *s, const struct tns_batch *b, int call, int last,
+                        int rc, struct tns_error *err)
 {
     const struct tns_error *dataset = tns__batch_error(b, call);
     int i;
 
-    if (rc == 0 ||
-        (dataset->code != TNS_E_NOTFOUND && dataset->code != TNS_E_UNAVAILABLE))
+    if (rc == 0 || (dataset->code != TNS_E_NOTFOUND && dataset->code != TNS_E_UNAVAILABLE))
         return rc;
     tns__error_clear(err);
     for (i = 0; i <= last; i++)
@@ -133,7 +139,8 @@ static int do_chap(struct tns_setup *s, struct tns_error *err)
         if (s->auths->items[i].tag >= tag)
             tag = s->auths->items[i].tag + 1;
     return tns__auth_create(s->st->session, tag, s->st->opt.chap_user, s->st->chap_password,
-                            s->st->opt.chap_mutual_user, s->st->chap_mutual_password, &id, err);
+                            s->st->opt.chap_mutual_user, s->st->chap_mutual_password, &id,
+                            err);
 }
 
 static int do_target(struct tns_setup *s, struct tns_error *err)
@@ -231,8 +238,10 @@ static int converge(struct tns_setup *s, struct tns_error *err)
     for (i = 0; rc == 0 && again && i < ROUNDS; i++)
         rc = round_once(s, &again, &last, err);
     if (rc == 0 && again)
-        rc = tns__error_set(err, TNS_E_CONFLICT, "the set-up of storage '%s' does not come to an "
-                            "end: somebody else is changing the NAS", s->st->opt.storeid);
+        rc = tns__error_set(err, TNS_E_CONFLICT,
+                            "the set-up of storage '%s' does not come to an "
+                            "end: somebody else is changing the NAS",
+                            s->st->opt.storeid);
     return rc;
 }
 
@@ -245,10 +254,11 @@ static json_t *steps_json(const struct tns_setup *s, struct tns_error *err)
 
     for (i = 0; array && i < TNS_SETUP_COUNT; i++) {
         bool changed = s->done[i] != TNS_SETUP_OK && s->steps[i].action == TNS_SETUP_OK;
-        json_t *row = tns__json_pack(
-            err, "{s:s, s:s, s:s, s:s}", "what", what_names[i], "object", s->steps[i].object,
-            "action", action_names[changed ? s->done[i] : s->steps[i].action], "text",
-            changed ? s->done_text[i] : s->steps[i].text);
+        json_t *row =
+            tns__json_pack(err, "{s:s, s:s, s:s, s:s}", "what", what_names[i], "object",
+                           s->steps[i].object, "action",
+                           action_names[changed ? s->done[i] : s->steps[i].action], "text",
+                           changed ? s->done_text[i] : s->steps[i].text);
 
         if (!row || json_array_append_new(array, row))
             return NULL;
@@ -270,8 +280,8 @@ static json_t *portals_json(const struct tns_setup *s)
         bool v6 = strchr(addrs[i].host, ':') != NULL;
         char text[96];
 
-        tns__fmt(text, sizeof(text), "%s%s%s:%u", v6 ? "[" : "", addrs[i].host, v6 ? "]" : "",
-                 addrs[i].port);
+        tns__fmt(text, sizeof(text), "%s%s%s:%u", v6 ? "[" : "", addrs[i].host,
+                 v6 ? "]" : "", addrs[i].port);
         json_array_append_new(array, json_string(text));
     }
     return array;
@@ -291,8 +301,8 @@ static json_t *setup_json(const struct tns_setup *s, struct tns_error *err)
     tns__fmt(iqn, sizeof(iqn), "%s:%s", s->global->basename, name);
     if (s->target && tns__target_iqn(s->st, &p, s->target, iqn, sizeof(iqn), err))
         return NULL;
-    return tns__json_pack(err, "{s:O, s:s, s:O}", "steps", steps, "target_iqn", iqn, "portals",
-                          portals);
+    return tns__json_pack(err, "{s:O, s:s, s:O}", "steps", steps, "target_iqn", iqn,
+                          "portals", portals);
 }
 
 static int setup(struct tns_setup *s, int check_only, json_t **ret, struct tns_error *err)
@@ -309,7 +319,9 @@ static int setup(struct tns_setup *s, int check_only, json_t **ret, struct tns_e
         if (rc == 0)
             tns__setup_look(s);
     } else {
-        rc = converge(s, err);
+        rc = tns__roles_check(s->st, true, err);
+        if (rc == 0)
+            rc = converge(s, err);
     }
     if (rc)
         return rc;

@@ -6,11 +6,12 @@
 #include "base/text.h"
 #include "volume/setup.h"
 
-#define say(s, what, act, fmt_object, obj, ...)                                                \
-    do {                                                                                       \
-        (s)->steps[what].action = (act);                                                       \
-        tns__fmt((s)->steps[what].object, sizeof((s)->steps[what].object), fmt_object, obj);   \
-        tns__fmt((s)->steps[what].text, sizeof((s)->steps[what].text), __VA_ARGS__);           \
+#define say(s, what, act, fmt_object, obj, ...)                                            \
+    do {                                                                                   \
+        (s)->steps[what].action = (act);                                                   \
+        tns__fmt((s)->steps[what].object, sizeof((s)->steps[what].object), fmt_object,     \
+                 obj);                                                                     \
+        tns__fmt((s)->steps[what].text, sizeof((s)->steps[what].text), __VA_ARGS__);       \
     } while (0)
 
 static void look_dataset(struct tns_setup *s)
@@ -73,8 +74,10 @@ static void look_portal(struct tns_setup *s)
     if (s->portal && s->portal->port)
         port = s->portal->port;
     if (opt->n_portals && opt->portals[0].port != port)
-        say(s, TNS_SETUP_PORTAL, TNS_SETUP_WRONG, "%s", ip, "discovery_portal names port %u, but "
-            "the NAS listens on %u", opt->portals[0].port, port);
+        say(s, TNS_SETUP_PORTAL, TNS_SETUP_WRONG, "%s", ip,
+            "discovery_portal names port %u, but "
+            "the NAS listens on %u",
+            opt->portals[0].port, port);
 }
 
 /* The group of the target that is there, or ours by its comment. */
@@ -114,7 +117,8 @@ static void look_initiators(struct tns_setup *s)
     }
     if (!s->group) {
         if (s->iqns.n == 0)
-            say(s, TNS_SETUP_INITIATORS, TNS_SETUP_OK, "%s", "", "no initiator name is known: the "
+            say(s, TNS_SETUP_INITIATORS, TNS_SETUP_OK, "%s", "",
+                "no initiator name is known: the "
                 "target will admit every one");
         else
             say(s, TNS_SETUP_INITIATORS, TNS_SETUP_CREATE, "%s", s->iqns.text[0],
@@ -126,12 +130,13 @@ static void look_initiators(struct tns_setup *s)
         say(s, TNS_SETUP_INITIATORS, TNS_SETUP_OK, "group %lld", (long long)s->group->id,
             "group %lld admits us", (long long)s->group->id);
     else if (tns__group_is_ours(s->st, s->group))
-        say(s, TNS_SETUP_INITIATORS, TNS_SETUP_UPDATE, "group %lld", (long long)s->group->id,
-            "%s is added to group %lld", missing, (long long)s->group->id);
+        say(s, TNS_SETUP_INITIATORS, TNS_SETUP_UPDATE, "group %lld",
+            (long long)s->group->id, "%s is added to group %lld", missing,
+            (long long)s->group->id);
     else
         say(s, TNS_SETUP_INITIATORS, TNS_SETUP_WRONG, "group %lld", (long long)s->group->id,
-            "group %lld is not ours and lacks %s: add it on the NAS", (long long)s->group->id,
-            missing);
+            "group %lld is not ours and lacks %s: add it on the NAS",
+            (long long)s->group->id, missing);
 }
 
 static void look_chap(struct tns_setup *s)
@@ -147,7 +152,8 @@ static void look_chap(struct tns_setup *s)
     }
     for (i = 0; i < s->auths->n && !s->auth; i++) {
         const struct tns_iscsi_auth *a = &s->auths->items[i];
-        bool used = !s->target || (s->target->n_groups && s->target->groups[0].auth_tag == a->tag);
+        bool used =
+            !s->target || (s->target->n_groups && s->target->groups[0].auth_tag == a->tag);
 
         if (a->user && strcmp(a->user, user) == 0 &&
             strcmp(a->peer_user ? a->peer_user : "", peer) == 0 && used)
@@ -156,10 +162,13 @@ static void look_chap(struct tns_setup *s)
     if (s->auth)
         say(s, TNS_SETUP_CHAP, TNS_SETUP_OK, "%s", user, "CHAP user '%s' is there", user);
     else if (s->target)
-        say(s, TNS_SETUP_CHAP, TNS_SETUP_WRONG, "%s", user, "target '%s' does not ask for CHAP "
-            "user '%s': set its authentication group on the NAS", s->target->name, user);
+        say(s, TNS_SETUP_CHAP, TNS_SETUP_WRONG, "%s", user,
+            "target '%s' does not ask for CHAP "
+            "user '%s': set its authentication group on the NAS",
+            s->target->name, user);
     else
-        say(s, TNS_SETUP_CHAP, TNS_SETUP_CREATE, "%s", user, "CHAP user '%s' is made", user);
+        say(s, TNS_SETUP_CHAP, TNS_SETUP_CREATE, "%s", user, "CHAP user '%s' is made",
+            user);
 }
 
 static void look_target(struct tns_setup *s)
@@ -175,18 +184,24 @@ static void look_target(struct tns_setup *s)
         say(s, TNS_SETUP_TARGET, TNS_SETUP_CREATE, "%s", name, "target '%s' is made", name);
         if (s->st->opt.target_iqn &&
             !tns__starts_with(s->st->opt.target_iqn, s->global->basename))
-            say(s, TNS_SETUP_TARGET, TNS_SETUP_WRONG, "%s", name, "target_iqn does not begin with "
-                "'%s', as every target of this NAS does", s->global->basename);
+            say(s, TNS_SETUP_TARGET, TNS_SETUP_WRONG, "%s", name,
+                "target_iqn does not begin with "
+                "'%s', as every target of this NAS does",
+                s->global->basename);
         return;
     }
     if (s->target->n_groups)
         g = &s->target->groups[0];
     if (!g)
-        say(s, TNS_SETUP_TARGET, TNS_SETUP_WRONG, "%s", name, "target '%s' has no portal group: "
-            "give it one on the NAS", name);
+        say(s, TNS_SETUP_TARGET, TNS_SETUP_WRONG, "%s", name,
+            "target '%s' has no portal group: "
+            "give it one on the NAS",
+            name);
     else if (strcmp(g->authmethod, wanted) != 0)
-        say(s, TNS_SETUP_TARGET, TNS_SETUP_WRONG, "%s", name, "target '%s' authenticates by %s, but "
-            "the storage is set for %s", name, g->authmethod, wanted);
+        say(s, TNS_SETUP_TARGET, TNS_SETUP_WRONG, "%s", name,
+            "target '%s' authenticates by %s, but "
+            "the storage is set for %s",
+            name, g->authmethod, wanted);
     else
         say(s, TNS_SETUP_TARGET, TNS_SETUP_OK, "%s", name, "target '%s' is there", name);
 }
@@ -198,7 +213,8 @@ static void look_service(struct tns_setup *s)
     if (s->service.running && s->service.enabled)
         say(s, TNS_SETUP_SERVICE, TNS_SETUP_OK, "%s", name, "the iSCSI service runs");
     else
-        say(s, TNS_SETUP_SERVICE, TNS_SETUP_UPDATE, "%s", name, "the iSCSI service is started, and "
+        say(s, TNS_SETUP_SERVICE, TNS_SETUP_UPDATE, "%s", name,
+            "the iSCSI service is started, and "
             "with every boot");
 }
 

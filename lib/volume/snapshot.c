@@ -31,7 +31,8 @@ int tns__snapshot_resolve(struct tns_storage *st, const char *volname, const cha
     return rc ? rc : tns__vol_resolve(st, volname, flags, ret, err);
 }
 
-static int snapshot_missing(const struct tns_vol *vol, const char *snap, struct tns_error *err)
+static int snapshot_missing(const struct tns_vol *vol, const char *snap,
+                            struct tns_error *err)
 {
     return tns__error_set(err, TNS_E_NOTFOUND, "volume '%s' has no snapshot '%s'",
                           vol->name.leaf, snap);
@@ -45,7 +46,8 @@ struct snap_op {
     char op[37];
 };
 
-static int snaps_again(struct snap_op *o, struct tns_snapshot_list **ret, struct tns_error *err)
+static int snaps_again(struct snap_op *o, struct tns_snapshot_list **ret,
+                       struct tns_error *err)
 {
     return tns__snapshot_list(o->st->session, o->zvol, ret, err);
 }
@@ -55,7 +57,8 @@ static bool has(const struct tns_snapshot_list *list, const char *name, const ch
     size_t i;
 
     for (i = 0; i < list->n; i++) {
-        const char *tag = json_string_value(json_object_get(list->items[i].tags, TNS_TAG_OP));
+        const char *tag =
+            json_string_value(json_object_get(list->items[i].tags, TNS_TAG_OP));
 
         if (strcmp(list->items[i].name, name) == 0)
             return !op || (tag && strcmp(tag, op) == 0);
@@ -87,7 +90,8 @@ static int verify_create(void *op, bool *ret_done, struct tns_error *err)
     return rc;
 }
 
-static const struct tns_step create_steps[] = { { "snapshot", act_create, verify_create, NULL } };
+static const struct tns_step create_steps[] = { { "snapshot", act_create, verify_create,
+                                                  NULL } };
 
 int tns__snapshot_make(struct tns_storage *st, const char *zvol, const char *snap,
                        struct tns_error *err)
@@ -138,11 +142,14 @@ int tns__snapshot_clones_check(const struct tns_storage *st, const struct tns_vo
                      leaf ? leaf : ds->id);
     }
     if (names[0])
-        return tns__error_set(err, TNS_E_CONFLICT, "snapshot '%s' has clones, which need it: %s",
-                              snap->name, names);
+        return tns__error_set(err, TNS_E_CONFLICT,
+                              "snapshot '%s' has clones, which need it: %s", snap->name,
+                              names);
     if (snap->held)
-        return tns__error_set(err, TNS_E_CONFLICT, "snapshot '%s' is held: release it on the NAS "
-                              "first", snap->name);
+        return tns__error_set(err, TNS_E_CONFLICT,
+                              "snapshot '%s' is held: release it on the NAS "
+                              "first",
+                              snap->name);
     return 0;
 }
 
@@ -167,7 +174,8 @@ static int verify_delete(void *op, bool *ret_done, struct tns_error *err)
     return rc;
 }
 
-static const struct tns_step delete_steps[] = { { "delete", act_delete, verify_delete, NULL } };
+static const struct tns_step delete_steps[] = { { "delete", act_delete, verify_delete,
+                                                  NULL } };
 
 int tns__snapshot_remove(struct tns_storage *st, const char *zvol, const char *snap,
                          struct tns_error *err)
@@ -184,7 +192,8 @@ static int delete_snapshot(struct tns_storage *st, const char *volname, const ch
 {
     _tns_vol_ struct tns_vol *vol = NULL;
     const struct tns_snapshot *found;
-    int rc = tns__snapshot_resolve(st, volname, snap, TNS_R_SNAPSHOTS | TNS_R_CLONES, &vol, err);
+    int rc =
+        tns__snapshot_resolve(st, volname, snap, TNS_R_SNAPSHOTS | TNS_R_CLONES, &vol, err);
 
     if (rc)
         return rc;
@@ -207,8 +216,8 @@ int tns_snapshot_delete(struct tns_storage *st, const char *volname, const char 
 
     if (rc == 0)
         rc = delete_snapshot(st, volname, snap, &guard.error);
-    return rc ? tns__error_prefix(&guard.error, "deleting snapshot '%s' of %s", snap ? snap : "",
-                                  volname ? volname : "")
+    return rc ? tns__error_prefix(&guard.error, "deleting snapshot '%s' of %s",
+                                  snap ? snap : "", volname ? volname : "")
               : 0;
 }
 
@@ -233,7 +242,8 @@ static int verify_rename(void *op, bool *ret_done, struct tns_error *err)
     return rc;
 }
 
-static const struct tns_step rename_steps[] = { { "rename", act_rename, verify_rename, NULL } };
+static const struct tns_step rename_steps[] = { { "rename", act_rename, verify_rename,
+                                                  NULL } };
 
 static int rename_snapshot(struct tns_storage *st, const char *volname, const char *snap,
                            const char *new_name, struct tns_error *err)
@@ -251,7 +261,8 @@ static int rename_snapshot(struct tns_storage *st, const char *volname, const ch
         return rc;
     if (tns__snapshot_find(vol, new_name))
         return tns__snapshot_find(vol, snap)
-                   ? tns__error_set(err, TNS_E_EXISTS, "snapshot '%s' exists already", new_name)
+                   ? tns__error_set(err, TNS_E_EXISTS, "snapshot '%s' exists already",
+                                    new_name)
                    : 0; /* done before */
     if (!tns__snapshot_find(vol, snap))
         return snapshot_missing(vol, snap, err);
@@ -280,8 +291,8 @@ static json_t *snapshot_json(const struct tns_vol *vol, const struct tns_snapsho
 
     /* The transaction it was made in: grows with time, and never comes again in this pool. */
     snprintf(id, sizeof(id), "%llu", (unsigned long long)snap->createtxg);
-    return tns__json_pack(err, "{s:s, s:s, s:I, s:I, s:I, s:b}", "name", snap->name, "id", id,
-                          "timestamp", (json_int_t)snap->creation_s, "size",
+    return tns__json_pack(err, "{s:s, s:s, s:I, s:I, s:I, s:b}", "name", snap->name, "id",
+                          id, "timestamp", (json_int_t)snap->creation_s, "size",
                           (json_int_t)(snap->volsize_bytes ? snap->volsize_bytes
                                                            : vol->ds->volsize_bytes),
                           "used", (json_int_t)snap->used_bytes, "held", (int)snap->held);

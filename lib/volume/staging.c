@@ -33,8 +33,8 @@ int tns__staging_leaf(struct tns_storage *st, const char *op, char ret[TNS_LEAF_
         return rc;
     if (!hashes(st, owner, node) || sscanf(by, "%*s %*s %15s %23s", pid, start) != 2 ||
         !tns__sha256_hex(op, strlen(op), 8, op_hash) ||
-        !tns__fmt(ret, TNS_LEAF_CAP, TNS_STAGING_PREFIX "%s-%s-%s-%s-%s", owner, op_hash, node,
-                  pid, start))
+        !tns__fmt(ret, TNS_LEAF_CAP, TNS_STAGING_PREFIX "%s-%s-%s-%s-%s", owner, op_hash,
+                  node, pid, start))
         return tns__error_set(err, TNS_E_BUG, "no room for the staging name");
     return 0;
 }
@@ -62,7 +62,8 @@ bool tns__staging_alive(struct tns_storage *st, const char *leaf, int64_t age_s)
 
     if (age_s > TNS_OP_MAX_S)
         return false;
-    if (sscanf(leaf, TNS_STAGING_PREFIX "%*8[0-9a-f]-%*16[0-9a-f]-%8[0-9a-f]-%15[0-9]-%23[0-9]",
+    if (sscanf(leaf,
+               TNS_STAGING_PREFIX "%*8[0-9a-f]-%*16[0-9a-f]-%8[0-9a-f]-%15[0-9]-%23[0-9]",
                node, pid, start) != 3 ||
         !hashes(st, owner, mine) || strcmp(node, mine) != 0)
         return true;

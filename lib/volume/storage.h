@@ -53,13 +53,14 @@ struct tns_storage {
     struct tns_options opt;
     struct tns_secret *chap_password;
     struct tns_secret *chap_mutual_password;
-    struct tns_session *session;
-    struct tns_ctx *ctx; /* the session's */
+    struct tns_session *session; /* NULL without api_key: only what is local works */
+    struct tns_ctx *ctx;         /* the session's, or own_ctx */
+    struct tns_ctx own_ctx;
     struct tns_sysroot *sr;
     struct tns_node node;
     unsigned timeout_ms;
-    char owner[37];           /* "" while not known */
-    uint16_t freed_luns[64];  /* ring: not given out again soon */
+    char owner[37];          /* "" while not known */
+    uint16_t freed_luns[64]; /* ring: not given out again soon */
     unsigned n_freed;
 };
 
@@ -80,6 +81,11 @@ struct tns_guard {
     struct tns_error *ret;
 };
 int tns__enter(struct tns_storage *st, struct tns_guard *guard, struct tns_error *err);
+/* The same for what is local to this node and works without a key. */
+int tns__enter_local(struct tns_storage *st, struct tns_guard *guard,
+                     struct tns_error *err);
+/* 0, or the error for a storage that has no key. */
+int tns__needs_nas(const struct tns_storage *st, struct tns_error *err);
 void tns__leave(struct tns_guard *guard);
 #define _tns_guard_ __attribute__((cleanup(tns__leave)))
 

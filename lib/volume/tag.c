@@ -57,8 +57,10 @@ int tns__tag_schema(const struct tns_dataset *ds, struct tns_error *err)
 
     if (!text || (tns__parse_u64(text, &schema) && schema <= TNS_SCHEMA))
         return 0;
-    return tns__error_set(err, TNS_E_CONFLICT, "%s was tagged by a newer version of this "
-                          "software (schema %s): upgrade this node first", ds->id, text);
+    return tns__error_set(err, TNS_E_CONFLICT,
+                          "%s was tagged by a newer version of this "
+                          "software (schema %s): upgrade this node first",
+                          ds->id, text);
 }
 
 int tns__tags_put(json_t *tags, const char *key, const char *value, struct tns_error *err)

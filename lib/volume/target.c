@@ -36,8 +36,8 @@ static bool alias_ours(const struct tns_storage *st, const struct tns_target *ta
     return *rest == '\0' || (*rest == ' ' && tns__parse_u64(rest + 1, &number));
 }
 
-bool tns__target_alias_free(const struct tns_storage *st, const struct tns_target_list *targets,
-                            char *ret, size_t cap)
+bool tns__target_alias_free(const struct tns_storage *st,
+                            const struct tns_target_list *targets, char *ret, size_t cap)
 {
     char alias[160];
     unsigned k;
@@ -46,7 +46,8 @@ bool tns__target_alias_free(const struct tns_storage *st, const struct tns_targe
     if (!tns__target_alias(st, alias, sizeof(alias)))
         return false;
     for (k = 1; k < 1000; k++) {
-        if (!(k == 1 ? tns__fmt(ret, cap, "%s", alias) : tns__fmt(ret, cap, "%s %u", alias, k)))
+        if (!(k == 1 ? tns__fmt(ret, cap, "%s", alias)
+                     : tns__fmt(ret, cap, "%s %u", alias, k)))
             return false;
         for (i = 0; i < targets->n; i++)
             if (targets->items[i].alias && strcmp(targets->items[i].alias, ret) == 0)
@@ -95,7 +96,8 @@ bool tns__target_is_ours(const struct tns_storage *st, const struct tns_target *
     return alias_ours(st, target);
 }
 
-static const struct tns_target *find_target(const struct tns_target_list *targets, int64_t id)
+static const struct tns_target *find_target(const struct tns_target_list *targets,
+                                            int64_t id)
 {
     size_t i;
 
@@ -107,7 +109,8 @@ static const struct tns_target *find_target(const struct tns_target_list *target
 
 int tns__export_find(const char *zvol, const struct tns_extent_list *extents,
                      const struct tns_mapping_list *mappings,
-                     const struct tns_target_list *targets, const struct tns_extent **ret_extent,
+                     const struct tns_target_list *targets,
+                     const struct tns_extent **ret_extent,
                      const struct tns_mapping **ret_mapping,
                      const struct tns_target **ret_target, struct tns_error *err)
 {
@@ -121,18 +124,21 @@ int tns__export_find(const char *zvol, const struct tns_extent_list *extents,
         if (!extents->items[i].disk || strcmp(extents->items[i].disk, disk) != 0)
             continue;
         if (extent)
-            return tns__error_set(err, TNS_E_CONFLICT, "%s has two extents ('%s' and '%s'): "
-                                  "remove the one that does not belong to it", zvol,
-                                  extent->name, extents->items[i].name);
+            return tns__error_set(err, TNS_E_CONFLICT,
+                                  "%s has two extents ('%s' and '%s'): "
+                                  "remove the one that does not belong to it",
+                                  zvol, extent->name, extents->items[i].name);
         extent = &extents->items[i];
     }
     for (i = 0; extent && i < mappings->n; i++) {
         if (mappings->items[i].extent_id != extent->id)
             continue;
         if (mapping)
-            return tns__error_set(err, TNS_E_CONFLICT, "extent '%s' is mapped twice (LUN %lld "
-                                  "and LUN %lld): remove one mapping", extent->name,
-                                  (long long)mapping->lun, (long long)mappings->items[i].lun);
+            return tns__error_set(err, TNS_E_CONFLICT,
+                                  "extent '%s' is mapped twice (LUN %lld "
+                                  "and LUN %lld): remove one mapping",
+                                  extent->name, (long long)mapping->lun,
+                                  (long long)mappings->items[i].lun);
         mapping = &mappings->items[i];
     }
 

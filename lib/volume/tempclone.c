@@ -20,7 +20,8 @@ bool tns__is_temp(const struct tns_storage *st, const struct tns_dataset *ds)
     const char *leaf = tns__leaf_of(st->opt.dataset, ds->id);
 
     return leaf && tns__starts_with(leaf, TNS_TEMP_PREFIX) &&
-           tns__tag_whose(st, ds) == TNS_WHOSE_MINE && tns__dataset_tag(ds, TNS_TAG_SNAPSHOT);
+           tns__tag_whose(st, ds) == TNS_WHOSE_MINE &&
+           tns__dataset_tag(ds, TNS_TAG_SNAPSHOT);
 }
 
 /* The name under which it is linked on its node: "<volname>@<snap>". */
@@ -42,8 +43,8 @@ static int temp_resolve(struct tns_storage *st, const char *leaf, struct tns_vol
 
     if (!tns__fmt(name.leaf, sizeof(name.leaf), "%s", leaf))
         return tns__error_set(err, TNS_E_BUG, "no room for a leaf");
-    return tns__vol_resolve_leaf(st, &name, TNS_R_ANY | TNS_R_EXPORT | TNS_R_SNAPSHOTS, NULL,
-                                 NULL, ret, err);
+    return tns__vol_resolve_leaf(st, &name, TNS_R_ANY | TNS_R_EXPORT | TNS_R_SNAPSHOTS,
+                                 NULL, NULL, ret, err);
 }
 
 static int temp_destroy(struct tns_storage *st, const char *leaf, const char *linkname,
@@ -55,7 +56,8 @@ static int temp_destroy(struct tns_storage *st, const char *leaf, const char *li
     if (rc || (!vol->ds && !vol->extent))
         return rc;
     if (vol->ds && !tns__is_temp(st, vol->ds))
-        return tns__error_set(err, TNS_E_FOREIGN, "%s is no temporary clone of ours", vol->zvol);
+        return tns__error_set(err, TNS_E_FOREIGN, "%s is no temporary clone of ours",
+                              vol->zvol);
     return tns__free_run(st, vol, "remove the temporary clone", linkname, err);
 }
 
@@ -76,9 +78,11 @@ static int remove_one(struct tns_storage *st, const struct tns_dataset *ds,
     if (rc)
         return rc;
     if (!node || strcmp(node, st->opt.node) != 0)
-        return tns__error_set(err, TNS_E_CONFLICT, "node '%s' reads from snapshot %s: deactivate "
-                              "%s there, or run `tnctl gc` on it", node ? node : "?",
-                              tns__dataset_tag(ds, TNS_TAG_SNAPSHOT), linkname);
+        return tns__error_set(err, TNS_E_CONFLICT,
+                              "node '%s' reads from snapshot %s: deactivate "
+                              "%s there, or run `tnctl gc` on it",
+                              node ? node : "?", tns__dataset_tag(ds, TNS_TAG_SNAPSHOT),
+                              linkname);
     rc = tns__detach_check(st, linkname, err);
     if (rc)
         return tns__error_prefix(err, "on node '%s'", node);
@@ -110,8 +114,9 @@ static int temp_create(struct tns_storage *st, const struct tns_vol *vol, const 
                        const char *volname, const char *snap, struct tns_error *err)
 {
     char label[TNS_VOLNAME_CAP];
-    _tns_make_ struct tns_make m = { .origin = vol->zvol, .origin_snap = snap, .readonly = true,
-                                     .tag_snapshot = snap };
+    _tns_make_ struct tns_make m = {
+        .origin = vol->zvol, .origin_snap = snap, .readonly = true, .tag_snapshot = snap
+    };
     int rc = tns__make_init(&m, st, "clone to read from", err);
 
     if (rc == 0)
@@ -167,7 +172,8 @@ static int temp_leaf(const struct tns_storage *st, const char *zvol, const char 
 }
 
 int tns__temp_make(struct tns_storage *st, const char *volname, const char *snap,
-                   tns_more_fn more, void *user, struct tns_vol **ret, struct tns_error *err)
+                   tns_more_fn more, void *user, struct tns_vol **ret,
+                   struct tns_error *err)
 {
     _tns_vol_ struct tns_vol *source = NULL;
     struct tns_volname name = { 0 };
@@ -176,8 +182,8 @@ int tns__temp_make(struct tns_storage *st, const char *volname, const char *snap
     if (rc == 0)
         rc = tns__vol_usable(st, source, err);
     if (rc == 0 && !tns__snapshot_find(source, snap))
-        rc = tns__error_set(err, TNS_E_NOTFOUND, "volume '%s' has no snapshot '%s'", volname,
-                            snap);
+        rc = tns__error_set(err, TNS_E_NOTFOUND, "volume '%s' has no snapshot '%s'",
+                            volname, snap);
     if (rc == 0)
         rc = temp_leaf(st, source->zvol, snap, name.leaf, err);
     if (rc == 0)
@@ -187,8 +193,8 @@ int tns__temp_make(struct tns_storage *st, const char *volname, const char *snap
     return tns__vol_resolve_leaf(st, &name, TNS_R_ANY | TNS_R_EXPORT, more, user, ret, err);
 }
 
-int tns__temp_unmake(struct tns_storage *st, const struct tns_volname *name, const char *snap,
-                     const char *linkname, struct tns_error *err)
+int tns__temp_unmake(struct tns_storage *st, const struct tns_volname *name,
+                     const char *snap, const char *linkname, struct tns_error *err)
 {
     char zvol[TNS_ZVOL_CAP];
     char leaf[TNS_LEAF_CAP];

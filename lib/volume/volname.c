@@ -147,7 +147,8 @@ int tns__leaf_parse(const char *text, struct tns_volname *ret, struct tns_error 
     if (!text || !leaf_split(text, strlen(text), false, &name))
         return tns__error_set(err, TNS_E_USAGE,
                               "'%s' is no name for a new volume: it must read "
-                              "vm-<vmid>-<label>", text ? text : "");
+                              "vm-<vmid>-<label>",
+                              text ? text : "");
     *ret = name;
     return 0;
 }
@@ -175,8 +176,8 @@ int tns__snapname_check(const char *snap, struct tns_error *err)
 static json_t *volname_json(const struct tns_volname *name, struct tns_error *err)
 {
     const char *base = name->base[0] ? name->base : NULL;
-    _tns_json_ json_t *base_vmid = base ? json_integer((json_int_t)name->base_vmid)
-                                        : json_null();
+    _tns_json_ json_t *base_vmid =
+        base ? json_integer((json_int_t)name->base_vmid) : json_null();
 
     return tns__json_pack(err, "{s:s, s:s, s:I, s:s?, s:O, s:b, s:s, s:s, s:b}", "vtype",
                           "images", "name", name->leaf, "vmid", (json_int_t)name->vmid,

@@ -182,9 +182,9 @@ static void holds_rolled_back(struct vt *v)
 
     holds_disk(v);
     snprintf(disk, sizeof(disk), "zvol/%s/" DISK, v->dataset);
-    ck_assert_int_eq(
-        json_integer_value(json_object_get(vt_row(world, "extent", "disk", disk), "enabled")),
-        1);
+    ck_assert_int_eq(json_integer_value(
+                         json_object_get(vt_row(world, "extent", "disk", disk), "enabled")),
+                     1);
 }
 
 static void holds_template(struct vt *v)
@@ -249,7 +249,8 @@ bool vt_op_unsupported(struct vt *v, const struct vt_op *op)
         return false;
     (void)v;
     (void)err;
-    return !(tst_cell_is("25.10", NULL) || tst_cell_is("26", NULL) || tst_cell_is(NULL, "ddp"));
+    return !(tst_cell_is("25.10", NULL) || tst_cell_is("26", NULL) ||
+             tst_cell_is(NULL, "ddp"));
 }
 
 /* Clones before what they were cloned from: as long as one round frees something, another goes. */

@@ -7,7 +7,6 @@
 #include "base/cleanup.h"
 #include "vt.h"
 
-
 /* What has been used since the last look, against the table of DESIGN, section 5. */
 static void spent(struct vt *v, const char *op, size_t volumes, json_int_t trips,
                   json_int_t calls)
@@ -15,12 +14,12 @@ static void spent(struct vt *v, const char *op, size_t volumes, json_int_t trips
     json_int_t t = vt_trips(v);
     json_int_t c = vt_calls(v);
 
-    printf("# %s %s, %zu volumes: %lld trips, %lld calls\n", tst_cell()->release, op, volumes,
-           (long long)t, (long long)c);
+    printf("# %s %s, %zu volumes: %lld trips, %lld calls\n", tst_cell()->release, op,
+           volumes, (long long)t, (long long)c);
     ck_assert_msg(t <= trips, "%s took %lld trips, not %lld", op, (long long)t,
                   (long long)trips);
-    ck_assert_msg(calls == 0 || c <= calls, "%s took %lld calls, not %lld", op, (long long)c,
-                  (long long)calls);
+    ck_assert_msg(calls == 0 || c <= calls, "%s took %lld calls, not %lld", op,
+                  (long long)c, (long long)calls);
     vt_count_reset(v);
 }
 
@@ -28,13 +27,14 @@ static void bulk(const struct vt *v, size_t count)
 {
     char text[2048];
 
-    snprintf(text, sizeof(text),
-             "{\"bulk\": {\"dataset\": \"%s\", \"count\": %zu, \"first\": 10000, \"volsize\": "
-             "1073741824, \"target\": \"%s-bulk\", \"user\": {\"org.tnstor:owner\": \"%s\", "
-             "\"org.tnstor:storeid\": \"nas\", \"org.tnstor:volname\": \"{leaf}\", "
-             "\"org.tnstor:self\": \"{name}\", \"org.tnstor:state\": \"ready\", "
-             "\"org.tnstor:op\": \"op-%%d\", \"org.tnstor:schema\": \"1\"}}}",
-             v->dataset, count, v->target, VT_OWNER);
+    snprintf(
+        text, sizeof(text),
+        "{\"bulk\": {\"dataset\": \"%s\", \"count\": %zu, \"first\": 10000, \"volsize\": "
+        "1073741824, \"target\": \"%s-bulk\", \"user\": {\"org.tnstor:owner\": \"%s\", "
+        "\"org.tnstor:storeid\": \"nas\", \"org.tnstor:volname\": \"{leaf}\", "
+        "\"org.tnstor:self\": \"{name}\", \"org.tnstor:state\": \"ready\", "
+        "\"org.tnstor:op\": \"op-%%d\", \"org.tnstor:schema\": \"1\"}}}",
+        v->dataset, count, v->target, VT_OWNER);
     tst_sim_world(v->sim, text);
 }
 
@@ -66,7 +66,8 @@ static void operations(struct vt *v, size_t n)
     spent(v, "list", n, 1, 3);
 
     vt_ok(v, tns_volume_alloc(v->st, 100, NULL, GIB, name, &v->err));
-    spent(v, "alloc, name chosen", n, 5 + (is26 ? 2 : 0), 9 + (is26 ? 2 : 0) + (twins ? 1 : 0));
+    spent(v, "alloc, name chosen", n, 5 + (is26 ? 2 : 0),
+          9 + (is26 ? 2 : 0) + (twins ? 1 : 0));
     vt_ok(v, tns_volume_alloc(v->st, 100, "vm-100-cloudinit", 4 * MIB, name, &v->err));
     spent(v, "alloc, name given", n, 4 + (is26 ? 2 : 0), 9 + (is26 ? 2 : 0));
 

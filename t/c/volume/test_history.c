@@ -93,8 +93,8 @@ static void do_alloc(struct node *n, bool named)
     int rc;
 
     name_of(n, name, sizeof(name));
-    rc = tns_volume_alloc(n->v.st, strtoul(name + 3, NULL, 10), named ? name : NULL, GIB, got,
-                          &err);
+    rc = tns_volume_alloc(n->v.st, strtoul(name + 3, NULL, 10), named ? name : NULL, GIB,
+                          got, &err);
     unlock(n, locked);
     if (rc == 0 && named)
         ck_assert_str_eq(got, name);
@@ -176,7 +176,8 @@ static void node_run(const struct vt *base, unsigned number, unsigned seed, unsi
 /* ---- trouble ---- */
 
 /* Breaks a connection or stops a node for a moment, until the operations are through. */
-static void make_trouble(const struct vt *v, const pid_t pids[NODES], unsigned seed, unsigned ops)
+static void make_trouble(const struct vt *v, const pid_t pids[NODES], unsigned seed,
+                         unsigned ops)
 {
     struct tns_ctx ctx;
 
@@ -190,7 +191,8 @@ static void make_trouble(const struct vt *v, const pid_t pids[NODES], unsigned s
         if (what == 0) {
             tst_sim_fault(v->sim, "{\"match\": \"*\", \"nth\": 5, \"do\": \"cut\"}");
         } else if (what == 1) {
-            tst_sim_fault(v->sim, "{\"match\": \"*.create\", \"nth\": 2, \"do\": \"fail\"}");
+            tst_sim_fault(v->sim,
+                          "{\"match\": \"*.create\", \"nth\": 2, \"do\": \"fail\"}");
         } else if (what == 2) {
             kill(pid, SIGSTOP);
             tns__ctx_backoff(&ctx, 100, "a stopped node", NULL);
@@ -239,15 +241,16 @@ static void verdict(struct vt *v, unsigned seed)
 
         if (!is_certain(e))
             continue;
-        ck_assert_msg(vt_listed(v, e->volname) == e->alloc, "seed %u: %s was %s, and is %s", seed,
-                      e->volname, e->alloc ? "allocated" : "freed",
+        ck_assert_msg(vt_listed(v, e->volname) == e->alloc, "seed %u: %s was %s, and is %s",
+                      seed, e->volname, e->alloc ? "allocated" : "freed",
                       e->alloc ? "not there" : "still there");
         present += e->alloc;
         absent += !e->alloc;
     }
     left = vt_invariants(v);
-    printf("# seed %u: %u operations, %u certainly there, %u certainly gone, orphans: %zu\n", seed,
-           history->ops, present, absent, left);
+    printf(
+        "# seed %u: %u operations, %u certainly there, %u certainly gone, orphans: %zu\n",
+        seed, history->ops, present, absent, left);
     ck_assert_msg(left == 0, "seed %u: %zu objects are left over", seed, left);
 }
 
@@ -257,8 +260,8 @@ static void play(unsigned seed, unsigned ops)
     pid_t pids[NODES];
     unsigned i;
 
-    history = mmap(NULL, sizeof(*history), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                   0);
+    history = mmap(NULL, sizeof(*history), PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(history, MAP_FAILED);
     vt_open(&v, tst_cell_sim());
     tst_sim_world(v.sim, "{\"check_replies\": 0}");
@@ -292,7 +295,9 @@ START_TEST(test_random_operations_of_eight_nodes_lose_and_leak_nothing)
     const char *ops = getenv("TNS_HISTORY_OPS");
 
     play(seed ? (unsigned)strtoul(seed, NULL, 10) : (unsigned)(tns__now_ns() / 1000),
-         ops ? (unsigned)strtoul(ops, NULL, 10) : getenv("TNS_TEST_FULL") ? 1000 : 300);
+         ops                       ? (unsigned)strtoul(ops, NULL, 10)
+         : getenv("TNS_TEST_FULL") ? 1000
+                                   : 300);
 }
 END_TEST
 
@@ -312,7 +317,11 @@ START_TEST(test_twenty_five_allocs_at_once_all_succeed)
         ck_assert_int_ge(pid, 0);
         if (pid == 0) {
             struct tns_error err = TNS_ERROR_INIT;
-            struct tns_storage *st = vt_more(&v, i == 0 ? "n1" : i == 1 ? "n2" : "n3", NULL);
+            struct tns_storage *st = vt_more(&v,
+                                             i == 0   ? "n1"
+                                             : i == 1 ? "n2"
+                                                      : "n3",
+                                             NULL);
             unsigned count = i == 0 ? 9 : 8;
             int rc = 0;
 

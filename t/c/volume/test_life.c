@@ -67,12 +67,10 @@ START_TEST(test_sizes_are_exact_to_the_byte)
         const char *name;
         uint64_t size;
     } rows[] = {
-        { "vm-100-disk-0", 528 * 1024 },        /* EFI variables */
-        { "vm-100-disk-1", 4 * MIB },           /* TPM state     */
-        { "vm-100-cloudinit", 4 * MIB },
-        { "vm-100-state-s1", 4 * GIB + 500 * MIB },
-        { "vm-100-fleece-0", 10 * GIB },
-        { "vm-100-odd", 1000 * 1024 + 512 },
+        { "vm-100-disk-0", 528 * 1024 }, /* EFI variables */
+        { "vm-100-disk-1", 4 * MIB },    /* TPM state     */
+        { "vm-100-cloudinit", 4 * MIB }, { "vm-100-state-s1", 4 * GIB + 500 * MIB },
+        { "vm-100-fleece-0", 10 * GIB }, { "vm-100-odd", 1000 * 1024 + 512 },
     };
     struct vt v;
     char name[256];
@@ -105,7 +103,8 @@ START_TEST(test_snapshots_are_made_listed_rolled_back_and_deleted)
 
     vt_ok(&v, tns_snapshot_list(v.st, name, &list, &v.err));
     ck_assert_uint_eq(json_array_size(list), 2);
-    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(list, 0), "name")), "s1");
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(list, 0), "name")),
+                     "s1");
 
     vt_ok(&v, tns_rollback_check(v.st, name, "s2", NULL, &v.err));
     vt_ok(&v, tns_rollback(v.st, name, "s2", &v.err));
@@ -180,9 +179,9 @@ START_TEST(test_rollback_across_a_resize_brings_the_old_size_back)
 
     world = tst_sim_get(v.sim, "/world");
     snprintf(disk, sizeof(disk), "zvol/%s/%s", v.dataset, name);
-    ck_assert_int_eq(
-        json_integer_value(json_object_get(vt_row(world, "extent", "disk", disk), "enabled")),
-        1);
+    ck_assert_int_eq(json_integer_value(
+                         json_object_get(vt_row(world, "extent", "disk", disk), "enabled")),
+                     1);
     vt_close(&v);
 }
 END_TEST
@@ -208,7 +207,8 @@ START_TEST(test_templates_are_cloned_and_protected_by_their_clones)
     ck_assert_str_eq(clone, "base-100-disk-0/vm-101-disk-0");
     ck_assert(vt_listed(&v, clone));
     vt_ok(&v, tns_volume_info(v.st, clone, &info, &v.err));
-    ck_assert_ptr_nonnull(strstr(json_string_value(json_object_get(info, "parent")), "@__base__"));
+    ck_assert_ptr_nonnull(
+        strstr(json_string_value(json_object_get(info, "parent")), "@__base__"));
     ck_assert_uint_eq(vt_invariants(&v), 0);
 
     ck_assert_int_eq(tns_volume_free(v.st, base, &v.err), -TNS_E_CONFLICT);
@@ -258,7 +258,8 @@ START_TEST(test_rename_moves_the_volume_and_its_extent_and_keeps_its_naa)
     vt_open(&v, tst_cell_sim());
     vt_ok(&v, tns_volume_alloc(v.st, 100, NULL, GIB, name, &v.err));
     if (!cell_renames()) {
-        vt_fails(&v, tns_volume_rename(v.st, name, 200, NULL, name, &v.err), TNS_E_UNSUPPORTED);
+        vt_fails(&v, tns_volume_rename(v.st, name, 200, NULL, name, &v.err),
+                 TNS_E_UNSUPPORTED);
         ck_assert(vt_listed(&v, "vm-100-disk-0"));
         vt_close(&v);
         return;
@@ -266,7 +267,8 @@ START_TEST(test_rename_moves_the_volume_and_its_extent_and_keeps_its_naa)
     before = tst_sim_get(v.sim, "/world");
     snprintf(disk, sizeof(disk), "zvol/%s/vm-100-disk-0", v.dataset);
     snprintf(naa, sizeof(naa), "%s",
-             json_string_value(json_object_get(vt_row(before, "extent", "disk", disk), "naa")));
+             json_string_value(
+                 json_object_get(vt_row(before, "extent", "disk", disk), "naa")));
 
     vt_ok(&v, tns_volume_rename(v.st, "vm-100-disk-0", 200, NULL, name, &v.err));
     ck_assert_str_eq(name, "vm-200-disk-0");
@@ -277,8 +279,9 @@ START_TEST(test_rename_moves_the_volume_and_its_extent_and_keeps_its_naa)
     after = tst_sim_get(v.sim, "/world");
     snprintf(disk, sizeof(disk), "zvol/%s/vm-200-disk-0", v.dataset);
     ck_assert_ptr_nonnull(vt_row(after, "extent", "disk", disk));
-    ck_assert_str_eq(
-        json_string_value(json_object_get(vt_row(after, "extent", "disk", disk), "naa")), naa);
+    ck_assert_str_eq(json_string_value(
+                         json_object_get(vt_row(after, "extent", "disk", disk), "naa")),
+                     naa);
     ck_assert_uint_eq(vt_invariants(&v), 0);
     vt_ok(&v, tns_volume_free(v.st, name, &v.err));
     vt_nothing_left(&v);
@@ -297,12 +300,14 @@ START_TEST(test_notes_and_the_protected_flag_are_kept)
     vt_ok(&v, tns_volume_get_attribute(v.st, name, "notes", &value, &v.err));
     ck_assert(json_is_null(value));
     json_decref(value);
-    vt_ok(&v, tns_volume_set_attribute(v.st, name, "notes", "a \"note\", \xc3\xa4", &v.err));
+    vt_ok(&v,
+          tns_volume_set_attribute(v.st, name, "notes", "a \"note\", \xc3\xa4", &v.err));
     vt_ok(&v, tns_volume_get_attribute(v.st, name, "notes", &value, &v.err));
     ck_assert_str_eq(json_string_value(value), "a \"note\", \xc3\xa4");
     json_decref(value);
     vt_ok(&v, tns_volume_set_attribute(v.st, name, "protected", "1", &v.err));
-    vt_fails(&v, tns_volume_set_attribute(v.st, name, "protected", "2", &v.err), TNS_E_USAGE);
+    vt_fails(&v, tns_volume_set_attribute(v.st, name, "protected", "2", &v.err),
+             TNS_E_USAGE);
     vt_ok(&v, tns_volume_set_attribute(v.st, name, "notes", NULL, &v.err));
     vt_ok(&v, tns_volume_get_attribute(v.st, name, "notes", &value, &v.err));
     ck_assert(json_is_null(value));
@@ -321,7 +326,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_resize_grows_and_refuses_to_shrink);
     tcase_add_test(tc, test_rollback_across_a_resize_brings_the_old_size_back);
     tcase_add_test(tc, test_templates_are_cloned_and_protected_by_their_clones);
-    tcase_add_test(tc, test_a_clone_of_a_snapshot_blocks_deleting_it_until_promoted_or_freed);
+    tcase_add_test(tc,
+                   test_a_clone_of_a_snapshot_blocks_deleting_it_until_promoted_or_freed);
     tcase_add_test(tc, test_rename_moves_the_volume_and_its_extent_and_keeps_its_naa);
     tcase_add_test(tc, test_notes_and_the_protected_flag_are_kept);
 }

@@ -28,22 +28,26 @@ static size_t list_size(struct tns_storage *st, struct vt *v)
 static void publish(const struct vt *v, const char *leaf, int lun)
 {
     _tns_json_ json_t *world = tst_sim_get(v->sim, "/world");
-    json_int_t target =
-        json_integer_value(json_object_get(vt_row(world, "target", "name", v->target), "id"));
+    json_int_t target = json_integer_value(
+        json_object_get(vt_row(world, "target", "name", v->target), "id"));
     char text[600];
     _tns_json_ json_t *body = NULL;
     _tns_json_ json_t *answer = NULL;
     json_int_t extent;
 
-    snprintf(text, sizeof(text),
-             "{\"insert\": {\"table\": \"extent\", \"row\": {\"name\": \"%s-%s\", \"disk\": "
-             "\"zvol/%s/%s\"}}}", v->target, leaf, v->dataset, leaf);
+    snprintf(
+        text, sizeof(text),
+        "{\"insert\": {\"table\": \"extent\", \"row\": {\"name\": \"%s-%s\", \"disk\": "
+        "\"zvol/%s/%s\"}}}",
+        v->target, leaf, v->dataset, leaf);
     body = json_loads(text, 0, NULL);
     answer = tst_sim_post(v->sim, "/world", body);
     extent = json_integer_value(json_object_get(json_object_get(answer, "insert"), "id"));
     snprintf(text, sizeof(text),
-             "{\"insert\": {\"table\": \"mapping\", \"row\": {\"target\": %lld, \"extent\": %lld, "
-             "\"lunid\": %d}}}", (long long)target, (long long)extent, lun);
+             "{\"insert\": {\"table\": \"mapping\", \"row\": {\"target\": %lld, "
+             "\"extent\": %lld, "
+             "\"lunid\": %d}}}",
+             (long long)target, (long long)extent, lun);
     tst_sim_world(v->sim, text);
 }
 
@@ -51,8 +55,10 @@ static void make_old(const struct vt *v, const char *leaf, int lun)
 {
     char text[400];
 
-    snprintf(text, sizeof(text), "{\"dataset\": {\"name\": \"%s/%s\", \"create\": {\"volsize\": "
-             "1073741824}}}", v->dataset, leaf);
+    snprintf(text, sizeof(text),
+             "{\"dataset\": {\"name\": \"%s/%s\", \"create\": {\"volsize\": "
+             "1073741824}}}",
+             v->dataset, leaf);
     tst_sim_world(v->sim, text);
     if (lun >= 0)
         publish(v, leaf, lun);
@@ -171,8 +177,10 @@ START_TEST(test_a_replica_with_our_tags_is_foreign_until_it_is_adopted)
 
     vt_open(&v, tst_cell_sim());
     a_disk(&v);
-    snprintf(text, sizeof(text), "{\"replicate\": {\"from\": \"%s/" DISK "\", \"to\": \"%s/"
-             "vm-100-disk-9\"}}", v.dataset, v.dataset);
+    snprintf(text, sizeof(text),
+             "{\"replicate\": {\"from\": \"%s/" DISK "\", \"to\": \"%s/"
+             "vm-100-disk-9\"}}",
+             v.dataset, v.dataset);
     tst_sim_world(v.sim, text);
     ck_assert(!vt_listed(&v, "vm-100-disk-9"));
     vt_fails(&v, tns_volume_free(v.st, "vm-100-disk-9", &v.err), TNS_E_FOREIGN);
@@ -193,11 +201,25 @@ END_TEST
 START_TEST(test_names_outside_the_grammar_are_refused_before_anything_is_sent)
 {
     static const char *const bad[] = {
-        "", "vm-100", "vm-100-", "vm-99-disk-0", "vm-0100-disk-0", "vm-1000000000-disk-0",
-        "vm-100-disk-0\n", "../vm-100-disk-0", "vm-100-a/b", "vm-100-a@s", "vm-100-a..b",
-        "vm-100-disk 0", "vm-100-\xc3\xa4", "-vm-100-disk-0", "vol-vm-100-disk-0",
-        "vol-vm-100-disk-0-lun", "vm-100-disk-0/vm-101-disk-0",
-        "base-100-disk-0/vm-101-disk-0/vm-102-disk-0", "base-100-disk-0/",
+        "",
+        "vm-100",
+        "vm-100-",
+        "vm-99-disk-0",
+        "vm-0100-disk-0",
+        "vm-1000000000-disk-0",
+        "vm-100-disk-0\n",
+        "../vm-100-disk-0",
+        "vm-100-a/b",
+        "vm-100-a@s",
+        "vm-100-a..b",
+        "vm-100-disk 0",
+        "vm-100-\xc3\xa4",
+        "-vm-100-disk-0",
+        "vol-vm-100-disk-0",
+        "vol-vm-100-disk-0-lun",
+        "vm-100-disk-0/vm-101-disk-0",
+        "base-100-disk-0/vm-101-disk-0/vm-102-disk-0",
+        "base-100-disk-0/",
     };
     struct vt v;
     json_t *parsed = NULL;
@@ -227,7 +249,8 @@ START_TEST(test_names_in_both_forms_are_parsed)
     ck_assert_int_eq(json_integer_value(json_object_get(p, "basevmid")), 100);
     ck_assert_str_eq(json_string_value(json_object_get(p, "zvol")), "vm-101-disk-1");
     json_decref(p);
-    tst_ok(tns_volname_parse("vol-base-100-disk-0-lun3/vol-vm-101-disk-1-lun4", &p, &err), &err);
+    tst_ok(tns_volname_parse("vol-base-100-disk-0-lun3/vol-vm-101-disk-1-lun4", &p, &err),
+           &err);
     ck_assert_str_eq(json_string_value(json_object_get(p, "basename")), "base-100-disk-0");
     ck_assert_str_eq(json_string_value(json_object_get(p, "zvol")), "vm-101-disk-1");
     ck_assert(json_is_true(json_object_get(p, "old_form")));
@@ -246,7 +269,8 @@ START_TEST(test_a_volume_too_large_names_the_numbers_and_leaves_nothing)
     vt_open(&v, tst_cell_sim());
     vt_world(&v, "{\"dataset\": {\"name\": \"%s\", \"quota\": 4294967296}}");
     for (int named = 0; named < 2; named++) {
-        ck_assert_int_eq(tns_volume_alloc(v.st, 100, named ? DISK : NULL, 100 * GIB, name, &v.err),
+        ck_assert_int_eq(tns_volume_alloc(v.st, 100, named ? DISK : NULL, 100 * GIB, name,
+                                          &v.err),
                          -TNS_E_CAPACITY);
         tst_says(&v.err, "100.0 GiB");
         tst_says(&v.err, "quota");
@@ -269,7 +293,8 @@ START_TEST(test_a_locked_dataset_refuses_and_is_never_taken_for_empty)
     vt_world(&v, "{\"dataset\": {\"name\": \"%s\", \"encrypted\": 1, \"locked\": 1}}");
     ck_assert(vt_listed(&v, DISK));
     vt_fails(&v, tns_volume_alloc(v.st, 100, NULL, GIB, name, &v.err), TNS_E_LOCKED);
-    ck_assert_int_eq(tns_volume_alloc(v.st, 100, "vm-100-x", GIB, name, &v.err), -TNS_E_LOCKED);
+    ck_assert_int_eq(tns_volume_alloc(v.st, 100, "vm-100-x", GIB, name, &v.err),
+                     -TNS_E_LOCKED);
     tst_says(&v.err, v.dataset);
     tns__error_clear(&v.err);
     ck_assert(!vt_exists(&v, "vm-100-x"));
@@ -327,8 +352,10 @@ START_TEST(test_a_clone_that_appears_between_check_and_delete_survives)
     vt_open(&v, tst_cell_sim());
     a_disk(&v);
     vt_ok(&v, tns_snapshot_create(v.st, DISK, "s1", &v.err));
-    snprintf(text, sizeof(text), "{\"knob\": {\"clone_at_delete\": {\"snapshot\": \"%s/" DISK
-             "@late\", \"name\": \"%s/vm-300-disk-0\"}}}", v.dataset, v.dataset);
+    snprintf(text, sizeof(text),
+             "{\"knob\": {\"clone_at_delete\": {\"snapshot\": \"%s/" DISK
+             "@late\", \"name\": \"%s/vm-300-disk-0\"}}}",
+             v.dataset, v.dataset);
     tst_sim_world(v.sim, text);
     tns_volume_free(v.st, DISK, &v.err);
     tns__error_clear(&v.err);
@@ -350,9 +377,10 @@ static json_int_t lun_of(const struct vt *v, const char *leaf)
 
     snprintf(disk, sizeof(disk), "zvol/%s/%s", v->dataset, leaf);
     id = json_integer_value(json_object_get(vt_row(world, "extent", "disk", disk), "id"));
-    json_array_foreach(json_object_get(world, "mapping"), i, row)
-        if (json_integer_value(json_object_get(row, "extent")) == id)
-            return json_integer_value(json_object_get(row, "lunid"));
+    json_array_foreach(json_object_get(world, "mapping"), i,
+                       row) if (json_integer_value(json_object_get(row, "extent")) ==
+                                id) return json_integer_value(json_object_get(row,
+                                                                              "lunid"));
     return -1;
 }
 
@@ -386,9 +414,11 @@ START_TEST(test_a_full_target_is_followed_by_a_further_one)
     _tns_json_ json_t *world = NULL;
 
     vt_open(&v, tst_cell_sim());
-    snprintf(text, sizeof(text), "{\"check_replies\": 0, \"bulk\": {\"dataset\": \"%s\", "
-             "\"count\": 1024, \"first\": 10000, \"volsize\": 1048576, \"target\": \"%s\"}}",
-             v.dataset, v.target);
+    snprintf(
+        text, sizeof(text),
+        "{\"check_replies\": 0, \"bulk\": {\"dataset\": \"%s\", "
+        "\"count\": 1024, \"first\": 10000, \"volsize\": 1048576, \"target\": \"%s\"}}",
+        v.dataset, v.target);
     tst_sim_world(v.sim, text);
     tns_storage_set_timeout(v.st, 90000);
     a_disk(&v);
@@ -474,9 +504,9 @@ START_TEST(test_a_read_only_key_is_refused_and_leaves_nothing)
 {
     struct vt v;
     char name[256];
-    _tns_json_ json_t *body = json_pack("{s:{s:s, s:s, s:b, s:[s,s]}}", "keys", "user",
-                                        "reader", "name", "r", "full", 0, "roles",
-                                        "READONLY_ADMIN", "POOL_READ");
+    _tns_json_ json_t *body =
+        json_pack("{s:{s:s, s:s, s:b, s:[s,s]}}", "keys", "user", "reader", "name", "r",
+                  "full", 0, "roles", "READONLY_ADMIN", "POOL_READ");
     _tns_json_ json_t *answer = NULL;
     char text[300];
     struct tns_storage *st;
@@ -514,7 +544,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_a_clone_that_appears_between_check_and_delete_survives);
     tcase_add_test(tc, test_a_lun_that_was_just_freed_is_not_given_out_again);
     tcase_add_test(tc, test_a_full_target_is_followed_by_a_further_one);
-    tcase_add_test(tc, test_a_forgotten_clone_to_read_from_does_not_block_deleting_its_snapshot);
+    tcase_add_test(
+        tc, test_a_forgotten_clone_to_read_from_does_not_block_deleting_its_snapshot);
     tcase_add_test(tc, test_unmapping_a_snapshot_removes_its_clone);
     tcase_add_test(tc, test_paths_need_no_network);
     tcase_add_test(tc, test_a_read_only_key_is_refused_and_leaves_nothing);

@@ -11,9 +11,11 @@ static const char *action_of(const json_t *plan, const char *what)
     size_t i;
     json_t *step;
 
-    json_array_foreach(json_object_get(plan, "steps"), i, step)
-        if (strcmp(json_string_value(json_object_get(step, "what")), what) == 0)
-            return json_string_value(json_object_get(step, "action"));
+    json_array_foreach(json_object_get(plan, "steps"), i,
+                       step) if (strcmp(json_string_value(json_object_get(step, "what")),
+                                        what) ==
+                                 0) return json_string_value(json_object_get(step,
+                                                                             "action"));
     return "missing";
 }
 
@@ -23,8 +25,8 @@ static size_t count_actions(const json_t *plan, const char *action)
     size_t n = 0;
     json_t *step;
 
-    json_array_foreach(json_object_get(plan, "steps"), i, step)
-        n += strcmp(json_string_value(json_object_get(step, "action")), action) == 0;
+    json_array_foreach(json_object_get(plan, "steps"), i, step) n +=
+        strcmp(json_string_value(json_object_get(step, "action")), action) == 0;
     return n;
 }
 
@@ -33,11 +35,12 @@ static struct tns_storage *fresh(struct vt *v, const char *more)
 {
     char text[1024];
 
-    snprintf(text, sizeof(text),
-             "{\"dataset\": \"%s-new\", \"target_iqn\": \"iqn.2005-10.org.freenas.ctl:%s-new\", "
-             "\"storeid\": \"s%s\", \"tn_initiators\": \"iqn.1993-08.org.debian:01:a,"
-             "iqn.1993-08.org.debian:01:b\"%s}",
-             v->dataset, v->target, v->target, more ? more : "");
+    snprintf(
+        text, sizeof(text),
+        "{\"dataset\": \"%s-new\", \"target_iqn\": \"iqn.2005-10.org.freenas.ctl:%s-new\", "
+        "\"storeid\": \"s%s\", \"tn_initiators\": \"iqn.1993-08.org.debian:01:a,"
+        "iqn.1993-08.org.debian:01:b\"%s}",
+        v->dataset, v->target, v->target, more ? more : "");
     return vt_more(v, "n1", text);
 }
 
@@ -97,7 +100,8 @@ START_TEST(test_setup_makes_chap_one_way_and_mutual)
     world = tst_sim_get(v.sim, "/world");
     ck_assert_str_eq(
         json_string_value(json_object_get(
-            json_array_get(json_object_get(vt_row(world, "target", "name", name), "groups"), 0),
+            json_array_get(json_object_get(vt_row(world, "target", "name", name), "groups"),
+                           0),
             "authmethod")),
         "CHAP_MUTUAL");
     tns_storage_close(st);
@@ -113,7 +117,8 @@ START_TEST(test_setup_reports_what_is_wrong_and_changes_nothing_of_it)
     char text[256];
 
     vt_open(&v, tst_cell_sim());
-    vt_world(&v, "{\"dataset\": {\"name\": \"%s/zvol\", \"create\": {\"volsize\": 1048576}}}");
+    vt_world(&v,
+             "{\"dataset\": {\"name\": \"%s/zvol\", \"create\": {\"volsize\": 1048576}}}");
     snprintf(text, sizeof(text), "{\"dataset\": \"%s/zvol\"}", v.dataset);
     st = vt_more(&v, "n1", text);
     vt_ok(&v, tns_storage_setup(st, 0, &plan, &v.err));
@@ -123,7 +128,8 @@ START_TEST(test_setup_reports_what_is_wrong_and_changes_nothing_of_it)
     plan = NULL;
 
     /* The target is there without CHAP, and the section wants CHAP: told, not changed. */
-    st = vt_more(&v, "n1", "{\"chap_user\": \"pve\", \"chap_password\": \"" TST_CANARY_CHAP "\"}");
+    st = vt_more(&v, "n1",
+                 "{\"chap_user\": \"pve\", \"chap_password\": \"" TST_CANARY_CHAP "\"}");
     vt_ok(&v, tns_storage_setup(st, 0, &plan, &v.err));
     ck_assert_str_eq(action_of(plan, "target"), "wrong");
     vt_fails(&v, tns_storage_check(st, &plan, &v.err), TNS_E_CONFIG);
@@ -162,8 +168,9 @@ START_TEST(test_check_names_the_first_option_that_is_wrong)
     tns__error_clear(&v.err);
     tns_storage_close(st);
 
-    st = vt_more(&v, "n1", "{\"tn_initiator\": \"qemu\", \"chap_user\": \"u\", "
-                           "\"chap_password\": \"" TST_CANARY_CHAP "\"}");
+    st = vt_more(&v, "n1",
+                 "{\"tn_initiator\": \"qemu\", \"chap_user\": \"u\", "
+                 "\"chap_password\": \"" TST_CANARY_CHAP "\"}");
     ck_assert_int_eq(tns_storage_check(st, &answer, &v.err), -TNS_E_CONFIG);
     tst_says(&v.err, "tn_initiator");
     tns__error_clear(&v.err);

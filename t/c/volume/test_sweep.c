@@ -117,8 +117,8 @@ static void crash_sweep(const struct vt_op *op)
             break;
     }
     ck_assert_msg(at < STEPS_MAX, "%s never came to its end", op->name);
-    printf("# %s %s: died at each of %u points, orphans: %zu\n", tst_cell()->release, op->name,
-           died, orphans_total);
+    printf("# %s %s: died at each of %u points, orphans: %zu\n", tst_cell()->release,
+           op->name, died, orphans_total);
 }
 
 /* ---- a call fails, or its reply is lost ---- */
@@ -132,10 +132,10 @@ static bool faulty_run(struct vt *v, const struct vt_op *op, const char *kind, u
     bool hit;
 
     snprintf(fault, sizeof(fault),
-             strcmp(kind, "fail") == 0
-                 ? "{\"match\": \"*\", \"nth\": %u, \"do\": \"fail\", \"errno\": 14, \"reason\": "
-                   "\"[EFAULT] injected\"}"
-                 : "{\"match\": \"*\", \"nth\": %u, \"do\": \"cut\"}",
+             strcmp(kind, "fail") == 0 ? "{\"match\": \"*\", \"nth\": %u, \"do\": "
+                                         "\"fail\", \"errno\": 14, \"reason\": "
+                                         "\"[EFAULT] injected\"}"
+                                       : "{\"match\": \"*\", \"nth\": %u, \"do\": \"cut\"}",
              nth);
     tst_sim_fault(v->sim, fault);
     tns_storage_set_timeout(v->st, 8000);
@@ -169,36 +169,37 @@ static void fault_sweep(const struct vt_op *op, const char *kind)
         if (!hit)
             break;
     }
-    printf("# %s %s: %s at each of %u calls, orphans: %zu\n", tst_cell()->release, op->name, kind,
-           nth - 1, orphans_total);
+    printf("# %s %s: %s at each of %u calls, orphans: %zu\n", tst_cell()->release, op->name,
+           kind, nth - 1, orphans_total);
 }
 
-#define SWEEP(i)                                                                               \
-    START_TEST(test_a_crash_at_any_step_is_recovered_from_##i)                                 \
-    {                                                                                          \
-        crash_sweep(&vt_ops[i]);                                                               \
-    }                                                                                          \
-    END_TEST                                                                                   \
-    START_TEST(test_any_failing_call_leaves_nothing_behind_##i)                                \
-    {                                                                                          \
-        fault_sweep(&vt_ops[i], "fail");                                                       \
-    }                                                                                          \
-    END_TEST                                                                                   \
-    START_TEST(test_any_lost_reply_is_read_back_##i)                                           \
-    {                                                                                          \
-        fault_sweep(&vt_ops[i], "cut");                                                       \
-    }                                                                                          \
+#define SWEEP(i)                                                                           \
+    START_TEST(test_a_crash_at_any_step_is_recovered_from_##i)                             \
+    {                                                                                      \
+        crash_sweep(&vt_ops[i]);                                                           \
+    }                                                                                      \
+    END_TEST                                                                               \
+    START_TEST(test_any_failing_call_leaves_nothing_behind_##i)                            \
+    {                                                                                      \
+        fault_sweep(&vt_ops[i], "fail");                                                   \
+    }                                                                                      \
+    END_TEST                                                                               \
+    START_TEST(test_any_lost_reply_is_read_back_##i)                                       \
+    {                                                                                      \
+        fault_sweep(&vt_ops[i], "cut");                                                    \
+    }                                                                                      \
     END_TEST
 
-SWEEP(0) SWEEP(1) SWEEP(2) SWEEP(3) SWEEP(4) SWEEP(5) SWEEP(6) SWEEP(7) SWEEP(8) SWEEP(9)
-SWEEP(10) SWEEP(11)
+SWEEP(0)
+SWEEP(1) SWEEP(2) SWEEP(3) SWEEP(4) SWEEP(5) SWEEP(6) SWEEP(7) SWEEP(8) SWEEP(9) SWEEP(10)
+    SWEEP(11)
 
-#define ADD(i)                                                                                 \
-    tcase_add_test(tc, test_a_crash_at_any_step_is_recovered_from_##i);                        \
-    tcase_add_test(tc, test_any_failing_call_leaves_nothing_behind_##i);                       \
+#define ADD(i)                                                                             \
+    tcase_add_test(tc, test_a_crash_at_any_step_is_recovered_from_##i);                    \
+    tcase_add_test(tc, test_any_failing_call_leaves_nothing_behind_##i);                   \
     tcase_add_test(tc, test_any_lost_reply_is_read_back_##i)
 
-static void add(TCase *tc)
+        static void add(TCase *tc)
 {
     tcase_set_timeout(tc, 300);
     ADD(0);

@@ -18,12 +18,13 @@ json_t *vt_options(const struct vt *v, const char *node, const char *options_jso
     char host[64];
 
     snprintf(host, sizeof(host), "%s", v->sim->host);
-    options = json_pack(
-        "{s:s, s:s, s:s, s:i, s:s?, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "storeid", "nas",
-        "api_host", host, "api_key", v->sim->api_key, "api_port", v->sim->port,
-        "tn_fingerprint", v->sim->fingerprint, "dataset", v->dataset, "target_iqn", v->iqn,
-        "discovery_portal", "127.0.0.1:3260", "tn_owner", VT_OWNER, "tn_run_dir", v->run,
-        "tn_sysroot", v->root, "tn_holder", "", "tn_node", node);
+    options =
+        json_pack("{s:s, s:s, s:s, s:i, s:s?, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}",
+                  "storeid", "nas", "api_host", host, "api_key", v->sim->api_key,
+                  "api_port", v->sim->port, "tn_fingerprint", v->sim->fingerprint,
+                  "dataset", v->dataset, "target_iqn", v->iqn, "discovery_portal",
+                  "127.0.0.1:3260", "tn_owner", VT_OWNER, "tn_run_dir", v->run,
+                  "tn_sysroot", v->root, "tn_holder", "", "tn_node", node);
     ck_assert_ptr_nonnull(options);
     if (tst_cell())
         json_object_set_new(options, "api_transport",
@@ -56,8 +57,8 @@ void vt_world(const struct vt *v, const char *json_fmt)
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    ck_assert_int_lt(snprintf(text, sizeof(text), json_fmt, v->dataset, v->dataset, v->dataset,
-                              v->dataset),
+    ck_assert_int_lt(snprintf(text, sizeof(text), json_fmt, v->dataset, v->dataset,
+                              v->dataset, v->dataset),
                      (int)sizeof(text));
 #pragma GCC diagnostic pop
     tst_sim_world(v->sim, text);
@@ -79,11 +80,13 @@ static void make_target(const struct vt *v)
         portals = json_object_get(world, "portal");
     }
     portal = json_integer_value(json_object_get(json_array_get(portals, 0), "id"));
-    snprintf(text, sizeof(text),
-             "{\"insert\": {\"table\": \"target\", \"row\": {\"name\": \"%s\", \"alias\": null, "
-             "\"mode\": \"ISCSI\", \"rel_tgt_id\": 1, \"auth_networks\": [], \"groups\": [{\"portal\": %lld, "
-             "\"initiator\": null, \"authmethod\": \"NONE\", \"auth\": null}]}}}",
-             v->target, (long long)portal);
+    snprintf(
+        text, sizeof(text),
+        "{\"insert\": {\"table\": \"target\", \"row\": {\"name\": \"%s\", \"alias\": null, "
+        "\"mode\": \"ISCSI\", \"rel_tgt_id\": 1, \"auth_networks\": [], \"groups\": "
+        "[{\"portal\": %lld, "
+        "\"initiator\": null, \"authmethod\": \"NONE\", \"auth\": null}]}}}",
+        v->target, (long long)portal);
     body = json_loads(text, 0, NULL);
     json_decref(tst_sim_post(v->sim, "/world", body));
     json_decref(body);
@@ -134,9 +137,9 @@ bool vt_listed(struct vt *v, const char *volname)
     unsigned n = 0;
 
     vt_ok(v, tns_volume_list(v->st, 0, &list, &v->err));
-    json_array_foreach(list, i, item)
-        if (strcmp(json_string_value(json_object_get(item, "volname")), volname) == 0)
-            n++;
+    json_array_foreach(list, i,
+                       item) if (strcmp(json_string_value(json_object_get(item, "volname")),
+                                        volname) == 0) n++;
     ck_assert_uint_le(n, 1);
     return n == 1;
 }
@@ -216,8 +219,8 @@ static void check_mappings(const json_t *world)
         bool found = false;
         json_t *extent;
 
-        json_array_foreach(json_object_get(world, "extent"), k, extent)
-            found |= int_of(extent, "id") == int_of(a, "extent");
+        json_array_foreach(json_object_get(world, "extent"), k, extent) found |=
+            int_of(extent, "id") == int_of(a, "extent");
         ck_assert_msg(found, "a mapping without extent");
         for (k = i + 1; k < json_array_size(mappings); k++) {
             const json_t *b = json_array_get(mappings, k);
@@ -236,8 +239,8 @@ static size_t zvols_below(const struct vt *v, const json_t *world)
     size_t i;
     json_t *row;
 
-    json_array_foreach(json_object_get(world, "dataset"), i, row)
-        n += below(v, json_string_value(json_object_get(row, "name")));
+    json_array_foreach(json_object_get(world, "dataset"), i, row) n +=
+        below(v, json_string_value(json_object_get(row, "name")));
     return n;
 }
 
@@ -258,8 +261,8 @@ size_t vt_invariants(const struct vt *v)
     {
         const char *zvol = json_string_value(json_object_get(item, "zvol"));
 
-        ck_assert_msg(vt_row(world, "dataset", "name", zvol) != NULL, "%s is listed, not there",
-                      zvol);
+        ck_assert_msg(vt_row(world, "dataset", "name", zvol) != NULL,
+                      "%s is listed, not there", zvol);
     }
     return zvols - json_array_size(list);
 }

@@ -14,7 +14,7 @@ struct vt {
     char dataset[64];
     char target[64]; /* name on the NAS */
     char iqn[128];
-    char root[200];  /* stands in for this node's / */
+    char root[200]; /* stands in for this node's / */
     char run[200];
     struct tns_storage *st;
     struct tns_error err;
