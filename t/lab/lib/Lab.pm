@@ -87,19 +87,25 @@ sub path_down ($n) { run('ip', '-n', 'nas', 'link', 'set', "nas$n", 'down'); ret
 sub path_up ($n) { run('ip', '-n', 'nas', 'link', 'set', "nas$n", 'up'); return }
 
 # A portal listens in the namespace of the process that makes it; `ip netns exec` would hide configfs.
-sub portal_up ($n) {
-    run('nsenter', '--net=/run/netns/nas', 'mkdir', "$CONFIGFS/iscsi/" . TARGET . "/tpgt_1/np/10.9.$n.1:3260");
+sub portal_up ($n, $tpg = 1) {
+    run('nsenter', '--net=/run/netns/nas', 'mkdir', "$CONFIGFS/iscsi/" . TARGET . "/tpgt_$tpg/np/10.9.$n.1:3260");
     return;
 }
 
-sub target_up ($paths) {
-    my $tpg = "$CONFIGFS/iscsi/" . TARGET . '/tpgt_1';
+# All portals in one target portal group, or each in its own.
+sub target_up ($paths, $apart = 0) {
+    group_up($_, $apart ? $_ : 1 .. $paths) for 1 .. ($apart ? $paths : 1);
+    return;
+}
+
+sub group_up ($group, @portals) {
+    my $tpg = "$CONFIGFS/iscsi/" . TARGET . "/tpgt_$group";
     run('mkdir', '-p', $tpg);
     write_file("$tpg/attrib/generate_node_acls", '1');
     write_file("$tpg/attrib/demo_mode_write_protect", '0');
     write_file("$tpg/attrib/cache_dynamic_acls", '1');
     write_file("$tpg/attrib/authentication", '0');
-    portal_up($_) for 1 .. $paths;
+    portal_up($_, $group) for @portals;
     write_file("$tpg/enable", '1');
     return;
 }
@@ -114,7 +120,7 @@ sub volume ($name, $bytes, $sector = 512) {
 }
 
 # LIO derives the NAA from the serial: company id 589cfc0 and 25 digits of our choosing.
-sub lun_up ($lun, $name, $device, $naa) {
+sub lun_up ($lun, $name, $device, $naa, $group = 1) {
     my ($serial) = $naa =~ m/\A6589cfc([0-9a-f]{25})\z/ or die "not a NAA of ours: $naa\n";
     my ($index) = $name =~ m/(\d+)\z/;
     my $core = "$CONFIGFS/core/iblock_" . ($index // 0) . "/$name";
@@ -127,14 +133,14 @@ sub lun_up ($lun, $name, $device, $naa) {
         write_file("$core/wwn/company_id", '0x589cfc');
         write_file("$core/wwn/vpd_unit_serial", $serial);
     }
-    my $dir = "$CONFIGFS/iscsi/" . TARGET . "/tpgt_1/lun/lun_$lun";
+    my $dir = "$CONFIGFS/iscsi/" . TARGET . "/tpgt_$group/lun/lun_$lun";
     run('mkdir', '-p', $dir);
     symlink($core, "$dir/$name") or die "cannot map LUN $lun: $!\n";
     return;
 }
 
-sub lun_down ($lun, $name) {
-    my $dir = "$CONFIGFS/iscsi/" . TARGET . "/tpgt_1/lun/lun_$lun";
+sub lun_down ($lun, $name, $group = 1) {
+    my $dir = "$CONFIGFS/iscsi/" . TARGET . "/tpgt_$group/lun/lun_$lun";
     unlink("$dir/$name") or die "cannot unmap LUN $lun: $!\n";
     rmdir($dir) or die "cannot remove LUN $lun: $!\n";
     return;
