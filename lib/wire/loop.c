@@ -114,10 +114,8 @@ static int loop_callback(struct lws *wsi, enum lws_callback_reasons reason, void
 {
     struct tns_loop *loop = lws_context_user(lws_get_context(wsi));
 
+    (void)user;
     switch (reason) {
-    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS:
-        tns__trust_setup(&loop->trust, user, &loop->error);
-        return 0;
     case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
         if (loop_before_request(loop) < 0)
             return -1;
@@ -172,9 +170,10 @@ static void loop_fill_info(struct tns_loop *loop, struct lws_context_creation_in
         .retry_and_idle_policy = &loop_no_retry,
         .http_proxy_address = "", /* NULL would take http_proxy from the environment */
     };
-    if (loop->peer.tls)
-        info->options =
-            LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
+    /* Ours, since of several contexts at a time libwebsockets 4.1 frees but the last one's. */
+    info->provided_client_ssl_ctx = loop->ssl_ctx;
+    if (loop->ssl_ctx)
+        info->options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
 #if LWS_LIBRARY_VERSION_NUMBER >= 4002000
     info->options |= LWS_SERVER_OPTION_DISABLE_TLS_SESSION_CACHE;
 #endif
@@ -211,10 +210,13 @@ int tns__loop_start(struct tns_loop *loop, struct tns_ctx *ctx,
     if (rc < 0)
         return rc;
 
+    if (loop->peer.tls)
+        rc = tns__trust_new(&loop->trust, &loop->ssl_ctx, err);
+    if (rc < 0)
+        return rc;
+
     loop_fill_info(loop, &info);
     loop_create_context(loop, &info);
-    if (loop->error.code)
-        return tns__error_copy(err, &loop->error);
     if (!loop->lws)
         return tns__error_nomem(err);
     if (loop->peer.tls && loop->peer.insecure && loop->peer.n_fingerprints == 0)
@@ -264,6 +266,8 @@ void tns__loop_stop(struct tns_loop *loop)
         tns__fd_watch_end(&loop->fds);
         loop->lws = NULL;
     }
+    SSL_CTX_free(loop->ssl_ctx);
+    loop->ssl_ctx = NULL;
     tns__peer_clear(&loop->peer);
 }
 

@@ -221,13 +221,26 @@ static int trust_load_roots(const struct tns_peer *peer, SSL_CTX *ssl_ctx,
     return 0;
 }
 
-int tns__trust_setup(struct tns_trust *trust, SSL_CTX *ssl_ctx, struct tns_error *err)
+int tns__trust_new(struct tns_trust *trust, SSL_CTX **ret, struct tns_error *err)
 {
-    if (SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_2_VERSION) != 1)
+    SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_client_method());
+    int rc;
+
+    if (!ssl_ctx || SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_2_VERSION) != 1) {
+        SSL_CTX_free(ssl_ctx);
         return tns__error_nomem(err);
+    }
     SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    /* How libwebsockets writes: again from another buffer, and content with a part. */
+    SSL_CTX_set_mode(ssl_ctx,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_app_data(ssl_ctx, trust);
     SSL_CTX_set_info_callback(ssl_ctx, trust_watch);
     SSL_CTX_set_cert_verify_callback(ssl_ctx, trust_judge, trust);
-    return trust_load_roots(trust->peer, ssl_ctx, err);
+    rc = trust_load_roots(trust->peer, ssl_ctx, err);
+    if (rc < 0)
+        SSL_CTX_free(ssl_ctx);
+    else
+        *ret = ssl_ctx;
+    return rc;
 }

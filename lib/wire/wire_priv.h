@@ -69,8 +69,8 @@ struct tns_trust {
     struct tns_error error; /* why it was refused, or why the handshake failed */
 };
 
-/* Readies an SSL_CTX: TLS 1.2 and later, our roots only, our verdict. */
-int tns__trust_setup(struct tns_trust *trust, SSL_CTX *ssl_ctx, struct tns_error *err);
+/* An SSL_CTX with TLS 1.2 and later, our roots only, our verdict. trust must outlive it. */
+int tns__trust_new(struct tns_trust *trust, SSL_CTX **ret, struct tns_error *err);
 
 /* ---- fd_watch.c ---- */
 
@@ -107,6 +107,7 @@ struct tns_loop {
     char addr[64];
     uint64_t activity; /* grows with everything that is received */
     struct tns_fd_watch fds;
+    SSL_CTX *ssl_ctx; /* NULL without TLS */
     struct lws_context *lws;
     struct lws *wsi; /* the connection, NULL when there is none */
     lws_sorted_usec_list_t alarm;
