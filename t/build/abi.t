@@ -46,7 +46,7 @@ subtest 'the public header compiles alone' => sub {
 };
 
 subtest 'exported symbols, version script and header name the same functions' => sub {
-    my @exported = sort map { /^[0-9a-f]+ [A-Z] (\w+)@@(\w+)$/ ? $1 : () } split /\n/,
+    my @exported = sort map { /^[0-9a-f]+ [A-Z] (\w+)@@[\w.]+$/ ? $1 : () } split /\n/,
         output('nm', '-D', '--defined-only', '--with-symbol-versions', $so) // '';
     my @declared = split /\n/, output('.ci/symbols', '--list') // '';
 
