@@ -170,33 +170,41 @@ static void loop_fill_info(struct tns_loop *loop, struct lws_context_creation_in
         .retry_and_idle_policy = &loop_no_retry,
         .http_proxy_address = "", /* NULL would take http_proxy from the environment */
     };
-    /* Ours, since of several contexts at a time libwebsockets 4.1 frees but the last one's. */
-    info->provided_client_ssl_ctx = loop->ssl_ctx;
-    if (loop->ssl_ctx)
-        info->options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    info->options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
 #if LWS_LIBRARY_VERSION_NUMBER >= 4002000
     info->options |= LWS_SERVER_OPTION_DISABLE_TLS_SESSION_CACHE;
 #endif
 }
 
-/* Creating a context sets SIGPIPE to be ignored, behind the back of whoever handles it. */
-static void loop_create_context(struct tns_loop *loop,
-                                const struct lws_context_creation_info *info)
+/*
+ * Creating a context sets SIGPIPE to be ignored, behind the back of whoever handles it. With TLS a
+ * context takes two numbers from OpenSSL for good, so TLS is left to the vhost. The SSL_CTX is ours:
+ * of several contexts at a time libwebsockets 4.1 frees but the last one's.
+ */
+static int loop_create_context(struct tns_loop *loop, struct tns_error *err)
 {
+    struct lws_context_creation_info info;
     struct sigaction before;
 
+    loop_fill_info(loop, &info);
     tns__fd_watch_begin(&loop->fds);
     sigaction(SIGPIPE, NULL, &before);
-    loop->lws = lws_create_context(info);
+    loop->lws = lws_create_context(&info);
     sigaction(SIGPIPE, &before, NULL);
-    if (loop->lws)
-        tns__fd_watch_opened(&loop->fds);
+    if (!loop->lws)
+        return tns__error_nomem(err);
+
+    tns__fd_watch_opened(&loop->fds);
+    info.provided_client_ssl_ctx = loop->ssl_ctx;
+    if (loop->ssl_ctx)
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    loop->vhost = lws_create_vhost(loop->lws, &info);
+    return loop->vhost ? 0 : tns__error_nomem(err);
 }
 
 int tns__loop_start(struct tns_loop *loop, struct tns_ctx *ctx,
                     const struct tns_endpoint *ep, struct tns_error *err)
 {
-    struct lws_context_creation_info info;
     struct tns_quiet _tns_quiet_ quiet;
     int rc;
 
@@ -215,10 +223,9 @@ int tns__loop_start(struct tns_loop *loop, struct tns_ctx *ctx,
     if (rc < 0)
         return rc;
 
-    loop_fill_info(loop, &info);
-    loop_create_context(loop, &info);
-    if (!loop->lws)
-        return tns__error_nomem(err);
+    rc = loop_create_context(loop, err);
+    if (rc < 0)
+        return rc;
     if (loop->peer.tls && loop->peer.insecure && loop->peer.n_fingerprints == 0)
         tns__log(
             ctx, LOG_WARNING, "wire",
@@ -342,6 +349,7 @@ static void loop_fill_connect(struct tns_loop *loop, const char *method, const c
 {
     *ci = (struct lws_client_connect_info){
         .context = loop->lws,
+        .vhost = loop->vhost,
         .address = loop->addr,
         .port = loop->peer.port,
         .path = path,

@@ -2,6 +2,7 @@
 /* The verdict on a peer: chain and host name, or the fingerprint, and in words why it was refused. */
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -186,10 +187,19 @@ static void trust_note_failure(struct tns_trust *trust, unsigned long code)
     }
 }
 
+/* A number of our own: the usual ones are libwebsockets'. */
+static int trust_index;
+static pthread_once_t trust_index_once = PTHREAD_ONCE_INIT;
+
+static void trust_take_index(void)
+{
+    trust_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
 /* libwebsockets reports no cause of a failed handshake: here it is still in OpenSSL's queue. */
 static void trust_watch(const SSL *ssl, int where, int ret)
 {
-    struct tns_trust *trust = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    struct tns_trust *trust = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), trust_index);
     unsigned long code;
 
     if (!trust)
@@ -226,7 +236,10 @@ int tns__trust_new(struct tns_trust *trust, SSL_CTX **ret, struct tns_error *err
     SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_client_method());
     int rc;
 
-    if (!ssl_ctx || SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_2_VERSION) != 1) {
+    pthread_once(&trust_index_once, trust_take_index);
+    if (!ssl_ctx || trust_index < 0 ||
+        SSL_CTX_set_ex_data(ssl_ctx, trust_index, trust) != 1 ||
+        SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_2_VERSION) != 1) {
         SSL_CTX_free(ssl_ctx);
         return tns__error_nomem(err);
     }
@@ -234,7 +247,6 @@ int tns__trust_new(struct tns_trust *trust, SSL_CTX **ret, struct tns_error *err
     /* How libwebsockets writes: again from another buffer, and content with a part. */
     SSL_CTX_set_mode(ssl_ctx,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_app_data(ssl_ctx, trust);
     SSL_CTX_set_info_callback(ssl_ctx, trust_watch);
     SSL_CTX_set_cert_verify_callback(ssl_ctx, trust_judge, trust);
     rc = trust_load_roots(trust->peer, ssl_ctx, err);

@@ -109,6 +109,7 @@ struct tns_loop {
     struct tns_fd_watch fds;
     SSL_CTX *ssl_ctx; /* NULL without TLS */
     struct lws_context *lws;
+    struct lws_vhost *vhost;
     struct lws *wsi; /* the connection, NULL when there is none */
     lws_sorted_usec_list_t alarm;
     enum tns_phase phase;

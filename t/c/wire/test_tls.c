@@ -353,6 +353,23 @@ START_TEST(test_two_connections_at_once_are_judged_each_by_its_own)
 }
 END_TEST
 
+START_TEST(test_connections_leave_nothing_behind_in_OpenSSL)
+{
+    struct fix f;
+    int first;
+
+    fix_start(&f, SRV_GOOD, serve_echo, NULL);
+    tst_ok(try_open(&f), &f.err);
+    first = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, NULL, NULL, NULL, NULL);
+    for (int i = 0; i < 5; i++)
+        tst_ok(try_open(&f), &f.err);
+    ck_assert_int_eq(CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, NULL, NULL, NULL,
+                                             NULL),
+                     first + 1);
+    fix_stop(&f);
+}
+END_TEST
+
 START_TEST(test_a_mistyped_host_is_refused_before_a_connection)
 {
     static const char *const wrong[] = { "",           "na s", "nas\n",     "nas/",
@@ -395,6 +412,7 @@ static Suite *suite(void)
         tc, test_W06_nothing_older_than_TLS_1_2_is_offered_whatever_the_defaults_are);
     tcase_add_test(tc, test_W06_no_other_callback_overrules_the_verdict);
     tcase_add_test(tc, test_two_connections_at_once_are_judged_each_by_its_own);
+    tcase_add_test(tc, test_connections_leave_nothing_behind_in_OpenSSL);
     tcase_add_test(tc, test_a_mistyped_host_is_refused_before_a_connection);
     suite_add_tcase(s, tc);
     return s;
