@@ -44,10 +44,21 @@ static inline void fix_quirk(const char *name, int value)
     tst_sim_world(tst_cell_sim(), text);
 }
 
+/* New names, and nothing exported yet. */
+static inline void fix_rename(struct fix *f)
+{
+    static unsigned serial;
+
+    f->err = (struct tns_error)TNS_ERROR_INIT;
+    f->extent_id = f->target_id = f->mapping_id = 0;
+    snprintf(f->tag, sizeof(f->tag), "%d-%u", (int)getpid(), ++serial);
+    snprintf(f->root, sizeof(f->root), "tank/t%s", f->tag);
+    snprintf(f->vol, sizeof(f->vol), "%s/vm-1-disk-0", f->root);
+}
+
 /* Fails the test when it cannot; logs in at the first call. */
 static inline void fix_open_key(struct fix *f, const char *key)
 {
-    static unsigned serial;
     const struct tst_sim *sim = tst_cell_sim();
     struct tns_session_opts opts = {
         .hosts = sim->host,
@@ -62,14 +73,11 @@ static inline void fix_open_key(struct fix *f, const char *key)
     };
 
     memset(f, 0, sizeof(*f));
-    f->err = (struct tns_error)TNS_ERROR_INIT;
     /* Each test logs in anew, from one address. */
     fix_quirk("login_limiter", 0);
     tst_sim_world(sim, "{\"login_cost\":0}");
     tst_ok(tns__session_open(&opts, &f->s, &f->err), &f->err);
-    snprintf(f->tag, sizeof(f->tag), "%d-%u", (int)getpid(), ++serial);
-    snprintf(f->root, sizeof(f->root), "tank/t%s", f->tag);
-    snprintf(f->vol, sizeof(f->vol), "%s/vm-1-disk-0", f->root);
+    fix_rename(f);
 }
 
 static inline void fix_open(struct fix *f)

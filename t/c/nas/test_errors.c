@@ -268,6 +268,27 @@ START_TEST(a_read_only_key_reads_and_every_change_is_refused_by_permission)
 }
 END_TEST
 
+/* ---- C36: another release than we thought ---- */
+
+START_TEST(a_method_that_is_not_there_is_unsupported)
+{
+    _fix_ struct fix f = { 0 };
+    struct tns_snapshot_list *l = NULL;
+
+    if (tst_cell_is(NULL, "rest")) /* where it looks like an object that is not there */
+        return;
+    fix_open(&f);
+    fix_volume(&f);
+    tst_sim_fault(tst_cell_sim(), tst_cell_is(NULL, "ddp")
+                                      ? "{\"match\":\"*snapshot.query\",\"do\":\"fail\","
+                                        "\"errno\":201,\"reason\":\"Method not found\"}"
+                                      : "{\"match\":\"*snapshot.query\",\"do\":\"fail\","
+                                        "\"code\":-32601}");
+    FAILS(tns__snapshot_list(f.s, f.vol, &l, &f.err), TNS_E_UNSUPPORTED);
+    ck_assert_ptr_null(l);
+}
+END_TEST
+
 /* ---- C12: too large a request ---- */
 
 START_TEST(a_request_over_60_kb_is_refused_here_and_the_connection_stays)
@@ -319,6 +340,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_service_that_does_not_come_up_is_an_error);
     tcase_add_test(tc, a_mapping_whose_reload_fails_may_have_been_made);
     tcase_add_test(tc, a_read_only_key_reads_and_every_change_is_refused_by_permission);
+    tcase_add_test(tc, a_method_that_is_not_there_is_unsupported);
     tcase_add_test(tc, a_request_over_60_kb_is_refused_here_and_the_connection_stays);
     tcase_add_test(tc, a_list_that_fails_is_an_error_and_no_list);
 }
