@@ -203,7 +203,8 @@ package TNSim::Test::Socket {
             if (ref $frame) {
                 my ($fin, $op, $payload) = @$frame[0, 4, 5];
                 if ($op == 8) {
-                    return { close => unpack('n', $payload), reason => substr $payload, 2 };
+                    my ($code, $reason) = unpack 'n a*', $payload;
+                    return { close => $code // 1005, reason => $reason // '' };
                 }
                 if ($op == 9 || $op == 10) {
                     push @{ $self->{control} }, [$op, $payload];
