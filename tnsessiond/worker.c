@@ -103,6 +103,7 @@ static void welcome_all(struct worker *w)
     if (!ms)
         return;
     up = tnsd_upstream(w, ms, &why);
+    w->busy_ns = tns__now_ns();
     hear_router(w);
     if (!up) {
         tnsd_log(LOG_NOTICE, "%s", why.text);

@@ -23,6 +23,8 @@
 
 #define BACKLOG 1024
 #define LISTEN_FD 3
+/* Starting takes some 20 ms; who waits longer had better log in by himself. */
+#define START_MS 3000u
 
 /* The address by way of the directory that was checked: no path is looked up again, and a long
  * one fits. */
@@ -155,9 +157,23 @@ static int run_program(const struct tns_session *s, int listen_fd, pid_t *ret_pi
     return rc;
 }
 
+/* It leaves at once and lives on as a child of init. A host program that reaps all its children may
+ * be faster; a program that stays is left to itself. */
+static void reap(struct tns_session *s, pid_t pid)
+{
+    uint64_t before = tns__ctx_begin(&s->ctx, START_MS);
+
+    for (unsigned attempt = 0; waitpid(pid, NULL, WNOHANG) == 0; attempt++) {
+        if (tns__ctx_backoff(&s->ctx, tns__backoff_ms(2, attempt, 20), "the session holder",
+                             NULL))
+            break;
+    }
+    s->ctx.deadline_ns = before;
+}
+
 /* dup2 onto itself would keep FD_CLOEXEC in place, and the descriptor must not be one that the
  * actions before it replace: so it is moved out of the way first. */
-static int spawn(const struct tns_session *s, int listen_fd, struct tns_error *err)
+static int spawn(struct tns_session *s, int listen_fd, struct tns_error *err)
 {
     _tns_close_ int high = fcntl(listen_fd, F_DUPFD_CLOEXEC, 10);
     pid_t pid;
@@ -170,10 +186,7 @@ static int spawn(const struct tns_session *s, int listen_fd, struct tns_error *e
     if (rc)
         return tns__error_errno(err, TNS_E_DEVICE, rc, "cannot start %s",
                                 s->conf.holder_path);
-    /* It leaves at once and lives on as a child of init; a host program that reaps all its
-     * children may have been faster. */
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    reap(s, pid);
     return 0;
 }
 
@@ -182,10 +195,14 @@ static int start(struct tns_session *s, int *ret_fd, struct tns_error *err)
 {
     _tns_close_ int lock = -1;
     _tns_close_ int listener = -1;
-    int rc = tns__rundir_lock(&s->ctx, s->dirfd, TNS_HOLDER_LOCK, &lock, err);
+    uint64_t before = tns__ctx_begin(&s->ctx, START_MS);
+    int rc = tns__rundir_lock(&s->ctx, s->dirfd, TNS_HOLDER_LOCK, &lock, NULL);
 
-    if (!rc)
-        rc = try_connect(s->dirfd, ret_fd, err);
+    s->ctx.deadline_ns = before;
+    if (rc)
+        return tns__error_set(err, TNS_E_DEVICE,
+                              "the session holder is being started for too long");
+    rc = try_connect(s->dirfd, ret_fd, err);
     if (rc || *ret_fd >= 0)
         return rc;
     if (access(s->conf.holder_path, X_OK) != 0)

@@ -198,9 +198,9 @@ START_TEST(test_c08_a_restart_of_the_nas_is_waited_for_within_the_deadline)
     struct tns_error err = TNS_ERROR_INIT;
 
     caps_of(s);
-    tst_sim_world(tst_cell_sim(), "{\"restart\":{\"ms\":1500}}");
+    tst_sim_world(tst_cell_sim(), "{\"restart\":{\"ms\":500}}");
     tst_ok(ses_call(s, &err), &err);
-    tst_sim_world(tst_cell_sim(), "{\"restart\":{\"ms\":300}}");
+    tst_sim_world(tst_cell_sim(), "{\"restart\":{\"ms\":200}}");
     /* a change that finds the connection cut never left: it is sent, once */
     tst_eventually(tns__session_call(s, "pool.dataset.create", params, 0, NULL, &err) ==
                            0 ||

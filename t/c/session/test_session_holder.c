@@ -200,6 +200,28 @@ START_TEST(test_without_the_program_a_process_logs_in_by_itself)
 }
 END_TEST
 
+START_TEST(test_with_a_program_that_hangs_a_process_logs_in_by_itself)
+{
+    struct tns_session_opts opts;
+    struct tns_error err = TNS_ERROR_INIT;
+    _tns_session_ struct tns_session *s = NULL;
+    char path[400], script[200];
+    uint64_t began = tns__now_ns();
+
+    snprintf(script, sizeof script, "#!/bin/sh\nexec sleep 7\n");
+    tst_file(run_dir, "hanging", script);
+    snprintf(path, sizeof path, "%s/hanging", run_dir);
+    ck_assert_int_eq(chmod(path, 0700), 0);
+    holder_opts(&opts);
+    opts.holder_path = path;
+    opts.timeout_ms = 15000;
+    s = ses_open(&opts);
+    tst_ok(ses_call(s, &err), &err);
+    ck_assert(!via_holder(s));
+    ck_assert_uint_lt(tns__now_ns() - began, TNS_MS(12000));
+}
+END_TEST
+
 START_TEST(test_with_a_program_that_ends_at_once_a_process_logs_in_by_itself)
 {
     struct tns_session_opts opts;
@@ -793,6 +815,7 @@ int main(void)
                    test_d28_without_a_holder_everybody_gets_in_when_the_deadline_allows);
     tcase_add_test(tc, test_a_process_that_lives_on_after_the_holder_died_goes_on);
     tcase_add_test(tc, test_without_the_program_a_process_logs_in_by_itself);
+    tcase_add_test(tc, test_with_a_program_that_hangs_a_process_logs_in_by_itself);
     tcase_add_test(tc, test_with_a_program_that_ends_at_once_a_process_logs_in_by_itself);
     tcase_add_test(tc, test_a_stale_socket_is_replaced);
     tcase_add_test(tc, test_something_that_is_no_socket_is_left_alone);
