@@ -9,7 +9,7 @@
 #define LINK "/dev/tnstor/%s/%s"
 #define MAPPER "/dev/mapper/"
 #define DISKSEQ "/dev/disk/by-diskseq/"
-#define UDEV_MS 10000u
+#define UDEV_MS 30000u
 
 /* The kernel name at the end of a link of udev: "../../sdc". */
 static bool kernel_name_of(struct tns_node *node, const char *path, char ret[32])

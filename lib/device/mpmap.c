@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAP_MS 20000u
-#define GROW_MS 10000u
-#define REMOVE_MS 15000u
+#define MAP_MS 60000u
+#define GROW_MS 30000u
+#define REMOVE_MS 30000u
 /* multipathd makes a map by itself when it sees the path; after this it is told. */
 #define NUDGE_MS 1000u
 #define MULTIPATH "/usr/sbin/multipath"

@@ -142,7 +142,10 @@ static int talk(struct tns_node *node, const char *command, char **ret_reply,
     rc = talk_recv(&ctx, fd, reply, len, err);
     if (rc < 0)
         return rc;
+    /* one line, and formatted ones come padded with blanks */
     reply[strcspn(reply, "\n")] = '\0';
+    for (size_t n = strlen(reply); n > 0 && reply[n - 1] == ' '; n--)
+        reply[n - 1] = '\0';
     *ret_reply = TNS_STEAL(reply);
     return 0;
 }

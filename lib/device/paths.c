@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define SCSI_DIR "/sys/class/scsi_device/%u:0:%u:%u/device"
-#define DELETE_MS 10000u
+#define DELETE_MS 30000u
+#define APPEAR_MS 30000u
 
 const struct tns__path *tns__paths_find(const struct tns__paths *paths, const char *dev)
 {
@@ -197,8 +198,8 @@ int tns__paths_scan(struct tns_node *node, const struct tns__sessions *sessions,
     rc = collect(node, sessions, lun, true, ret, err);
     if (rc < 0)
         return rc;
-    return tns__wait_for(node, &ue, 10000, "the block device of the LUN", have_all_appeared,
-                         &a, err);
+    return tns__wait_for(node, &ue, APPEAR_MS, "the block device of the LUN",
+                         have_all_appeared, &a, err);
 }
 
 void tns__paths_identify(struct tns_node *node, struct tns__paths *paths, bool with_serial)

@@ -9,7 +9,7 @@
 #include "device/purge.h"
 #include "device/verify.h"
 
-#define GROW_MS 15000u
+#define GROW_MS 30000u
 
 struct path_growing {
     struct tns_node *node;

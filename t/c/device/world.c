@@ -187,7 +187,7 @@ static const char *obey(struct world *w, const char *command)
     if (strncmp(command, "resize map ", 11) == 0)
         return resize_map(w, command + 11);
     if (strncmp(command, "show map ", 9) == 0)
-        return w->queues ? "on\n" : "5 chk\n";
+        return w->queues ? "on      \n" : "5 chk   \n";
     for (size_t i = 0; i < TNS_ARRAY_LEN(harmless); i++) {
         if (strncmp(command, harmless[i], strlen(harmless[i])) == 0)
             return "ok\n";
