@@ -90,11 +90,12 @@ START_TEST(an_undone_list_is_freed_row_by_row)
     struct tns_error err = TNS_ERROR_INIT;
     const struct tns_dataset_filter f = { .parent = "tank/vm", .with_tags = true };
     struct tns_dataset_list *l = NULL;
-    json_t *rows = json_array();
+    json_t *rows;
     size_t before, after;
 
     if (!MEASURES)
         return;
+    rows = json_array();
     for (int i = 0; i < 2000; i++) {
         char id[64];
         json_t *row = fake_row("pool.dataset.query 25.10");
