@@ -5,7 +5,8 @@
 
 #include "volume/resolve.h"
 
-/* A complete set for a volume that exists, under the given spelling. Owned; NULL with *err. */
+/* A complete set for a volume that exists, under the given spelling. Owned; NULL with
+ * *err. */
 json_t *tns__adopt_tags(struct tns_storage *st, const char *zvol, const char *volname,
                         struct tns_error *err);
 

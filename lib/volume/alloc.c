@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* alloc: a new volume of exactly the size that was asked for, under a given or the first free name. */
+/* alloc: a new volume of exactly the size that was asked for, under a given or the
+ * first free name. */
 #include <string.h>
 #include <syslog.h>
 
@@ -56,7 +57,8 @@ static int name_choose(struct tns_make *m, uint64_t vmid, struct tns_error *err)
 
 /* ---- a name that exists already ---- */
 
-/* A half-made volume whose maker is gone is carried on with; anything else under that name stays. */
+/* A half-made volume whose maker is gone is carried on with; anything else under that
+ * name stays. */
 static int taken(struct tns_make *m, const struct tns_vol *vol, struct tns_error *err)
 {
     const char *by;
@@ -156,16 +158,12 @@ static int make_zvol(struct tns_make *m, struct tns_error *err)
 
 /* ---- alloc ---- */
 
-static int alloc_named(struct tns_make *m, uint64_t vmid, const char *text,
-                       struct tns_error *err)
+static int alloc_named(struct tns_make *m, const char *text, struct tns_error *err)
 {
     struct tns_error local = TNS_ERROR_INIT;
     struct tns_volname name;
     int rc = tns__leaf_parse(text, &name, err);
 
-    if (rc == 0 && name.vmid != vmid)
-        rc = tns__error_set(err, TNS_E_USAGE, "'%s' is no name for guest %llu", text,
-                            (unsigned long long)vmid);
     if (rc == 0)
         rc = tns__zvol_name(m->st->opt.dataset, name.leaf, m->zvol, err);
     if (rc)
@@ -195,7 +193,8 @@ static int alloc_any(struct tns_make *m, uint64_t vmid, struct tns_error *err)
         if (rc)
             return rc;
         rc = make_zvol(m, &local);
-        /* A definite refusal of a name that this operation never made: somebody was faster. */
+        /* A definite refusal of a name that this operation never made: somebody was
+         * faster. */
         if (rc != -TNS_E_EXISTS || m->have_zvol)
             return rc ? tns__error_copy(err, &local) : 0;
         rc = tns__make_init(m, m->st, m->what, err);
@@ -208,9 +207,12 @@ static int alloc_any(struct tns_make *m, uint64_t vmid, struct tns_error *err)
                           (unsigned long long)vmid);
 }
 
-static int alloc_check(const struct tns_storage *st, uint64_t vmid, uint64_t size_bytes,
-                       struct tns_error *err)
+static int alloc_check(const struct tns_storage *st, uint64_t vmid, const char *text,
+                       uint64_t size_bytes, struct tns_error *err)
 {
+    struct tns_volname name;
+    int rc;
+
     if (vmid < 100 || vmid > 999999999)
         return tns__error_set(err, TNS_E_USAGE, "%llu is no id of a guest",
                               (unsigned long long)vmid);
@@ -219,7 +221,13 @@ static int alloc_check(const struct tns_storage *st, uint64_t vmid, uint64_t siz
                               "a volume of %llu bytes on storage '%s' is not "
                               "possible",
                               (unsigned long long)size_bytes, st->opt.storeid);
-    return 0;
+    if (!text || !*text)
+        return 0;
+    rc = tns__leaf_parse(text, &name, err);
+    if (rc == 0 && name.vmid != vmid)
+        rc = tns__error_set(err, TNS_E_USAGE, "'%s' is no name for guest %llu", text,
+                            (unsigned long long)vmid);
+    return rc;
 }
 
 int tns_volume_alloc(struct tns_storage *st, uint64_t vmid, const char *name,
@@ -230,7 +238,7 @@ int tns_volume_alloc(struct tns_storage *st, uint64_t vmid, const char *name,
     int rc = tns__enter(st, &guard, err);
 
     if (rc == 0)
-        rc = alloc_check(st, vmid, size_bytes, &guard.error);
+        rc = alloc_check(st, vmid, name, size_bytes, &guard.error);
     if (rc == 0)
         rc = tns__make_init(&m, st, "alloc", &guard.error);
     if (rc)
@@ -239,7 +247,7 @@ int tns_volume_alloc(struct tns_storage *st, uint64_t vmid, const char *name,
     m.size_bytes = tns__round_up(size_bytes, 512);
     m.blocksize_bytes = tns__blocksize_for(st->opt.blocksize_bytes, m.size_bytes);
     if (name && *name)
-        rc = alloc_named(&m, vmid, name, &guard.error);
+        rc = alloc_named(&m, name, &guard.error);
     else
         rc = alloc_any(&m, vmid, &guard.error);
     if (rc)

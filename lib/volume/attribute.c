@@ -100,7 +100,8 @@ static int set_attribute(struct tns_storage *st, const char *volname, const char
         rc = tns__vol_usable(st, vol, err);
     if (rc)
         return rc;
-    /* An old plugin's volume is adopted by this: half a set of tags would make it nobody's. */
+    /* An old plugin's volume is adopted by this: half a set of tags would make it
+     * nobody's. */
     tags = vol->whose == TNS_WHOSE_MINE ? json_object()
                                         : tns__adopt_tags(st, vol->zvol, volname, err);
     if (!tags)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Is every option right? Asked when a storage is added: the first wrong one is the error. */
+/* Is every option right? Asked when a storage is added: the first wrong one is the
+ * error. */
 #include <string.h>
 
 #include "base/cleanup.h"

@@ -48,7 +48,8 @@ static bool is_alive(const struct tns_scene *scene, const struct tns_dataset *ds
 {
     const char *by = tns__dataset_tag(ds, TNS_TAG_BY);
 
-    /* A mark that is old says nothing of the zvol's age: deletions come long after creation. */
+    /* A mark that is old says nothing of the zvol's age: deletions come long after
+     * creation. */
     if (tns__tag_state(ds) != TNS_STATE_CREATING)
         return by && tns__by_alive(scene->st, by, 0);
     return tns__by_alive(scene->st, by, scene->now_s - ds->creation_s);

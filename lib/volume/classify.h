@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every object below the dataset and on the targets is, judged from one look at the NAS. */
+/* What every object below the dataset and on the targets is, judged from one look at
+ * the NAS. */
 #ifndef TNS_VOLUME_CLASSIFY_H
 #define TNS_VOLUME_CLASSIFY_H
 

@@ -53,7 +53,8 @@ struct clone {
     uint64_t vmid;
 };
 
-/* One attempt under the first free name; EXISTS without a zvol of ours: somebody was faster. */
+/* One attempt under the first free name; EXISTS without a zvol of ours: somebody was
+ * faster. */
 static int attempt(const struct clone *c, struct tns_make *m, struct tns_error *err)
 {
     _tns_vol_ struct tns_vol *vol = NULL;

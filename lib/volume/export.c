@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The upper half of making a volume: extent, mapping, and the proof that both are its alone. */
+/* The upper half of making a volume: extent, mapping, and the proof that both are its
+ * alone. */
 #include <string.h>
 #include <syslog.h>
 
@@ -62,8 +63,9 @@ static int extent_create(struct tns_make *m, struct tns_error *err)
 }
 
 /*
- * The zvol is new, so an extent that is there already is left over from an earlier one of the same
- * name. Ours is removed: kept, its NAA would show the new data under the old identity.
+ * The zvol is new, so an extent that is there already is left over from an earlier one of
+ * the same name. Ours is removed: kept, its NAA would show the new data under the old
+ * identity.
  */
 static int stale_extent_remove(struct tns_make *m, bool *ret_removed, struct tns_error *err)
 {
@@ -220,7 +222,8 @@ static int act_mapping(void *op, struct tns_error *err)
     return local.code ? tns__error_copy(err, &local) : 0;
 }
 
-/* A row in the database is not yet an exported LUN: the NAS may have been cut off in between. */
+/* A row in the database is not yet an exported LUN: the NAS may have been cut off in
+ * between. */
 static int verify_mapping(void *op, bool *ret_done, struct tns_error *err)
 {
     struct tns_make *m = op;
@@ -320,6 +323,7 @@ static int confirm_once(struct tns_make *m, bool *ret_yield, struct tns_error *e
     struct tns_mapping_filter by_target = { .target_id = m->target_id };
     struct tns_extent_list *extents = NULL;
     struct tns_mapping_list *mappings = NULL;
+    const struct tns_mapping *own;
     int rc = ready_tags(m, &tags, err);
 
     if (rc || !b)
@@ -332,9 +336,12 @@ static int confirm_once(struct tns_make *m, bool *ret_yield, struct tns_error *e
     rc = tns__batch_run(b, err);
     if (rc == 0 && extents)
         rc = judge_extents(m, extents, err);
-    if (rc == 0 && !own_mapping(m, mappings))
+    own = rc == 0 ? own_mapping(m, mappings) : NULL;
+    if (rc == 0 && !own)
         rc = tns__error_set(err, TNS_E_CONFLICT,
                             "the mapping of %s was removed by somebody else", m->zvol);
+    if (own)
+        mapping_take(m, own);
     if (rc == 0)
         lun_is_contested(m, mappings, ret_yield);
     tns__extent_list_free(extents);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* free: devices, mapping, extent, snapshots, and last the zvol: the one point of no return. */
+/* free: devices, mapping, extent, snapshots, and last the zvol: the one point of no
+ * return. */
 #include "volume/free.h"
 
 #include <string.h>
@@ -68,7 +69,8 @@ static int act_local(void *op, struct tns_error *err)
                        : 0;
 }
 
-/* An old plugin's volume is tagged as ours by this, so that a free cut short can be finished. */
+/* An old plugin's volume is tagged as ours by this, so that a free cut short can be
+ * finished. */
 static int act_mark(void *op, struct tns_error *err)
 {
     struct unmake *u = op;
@@ -127,7 +129,8 @@ static int act_extent(void *op, struct tns_error *err)
     return u->vol->extent ? tns__extent_remove(u->st, u->vol->extent->id, err) : 0;
 }
 
-/* All at once; those that are gone already are fine. The first one that refuses is the error. */
+/* All at once; those that are gone already are fine. The first one that refuses is the
+ * error. */
 static int act_snapshots(void *op, struct tns_error *err)
 {
     struct unmake *u = op;

@@ -10,9 +10,9 @@
 bool tns__linkname(const char *volname, const char *snap, char ret[TNS_VOLNAME_CAP]);
 
 /*
- * The plan of removal, from whatever is left of it: local devices, state=deleting, mapping, extent,
- * snapshots, zvol. vol was resolved with all flags; what must not go (clones, holds) was checked by
- * tns__free_check. linkname NULL: it was never mapped here.
+ * The plan of removal, from whatever is left of it: local devices, state=deleting,
+ * mapping, extent, snapshots, zvol. vol was resolved with all flags; what must not go
+ * (clones, holds) was checked by tns__free_check. linkname NULL: it was never mapped here.
  */
 int tns__free_run(struct tns_storage *st, struct tns_vol *vol, const char *what,
                   const char *linkname, struct tns_error *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first free vm-<vmid>-disk-<n>, asked for together with whatever else a trip is for. */
+/* The first free vm-<vmid>-disk-<n>, asked for together with whatever else a trip is
+ * for. */
 #ifndef TNS_VOLUME_FREENAME_H
 #define TNS_VOLUME_FREENAME_H
 
@@ -9,7 +10,8 @@
 
 #define TNS_NAMES_ASKED 24
 
-/* Whole zvol names; of each number the disk's and the base's, since a base keeps its number. */
+/* Whole zvol names; of each number the disk's and the base's, since a base keeps its
+ * number. */
 struct tns_names {
     uint64_t vmid;
     unsigned first;
@@ -22,7 +24,8 @@ int tns__names_fill(struct tns_storage *st, uint64_t vmid, unsigned first,
                     struct tns_names *names, struct tns_error *err);
 /* A tns_more_fn: the query for them. */
 void tns__names_put(struct tns_batch *b, void *names);
-/* After the batch: the first number that nobody bears, as a leaf; false when all are taken. */
+/* After the batch: the first number that nobody bears, as a leaf; false when all are
+ * taken. */
 bool tns__names_pick(const struct tns_names *names, char leaf[TNS_LEAF_CAP]);
 /* Goes on asking until one is found. */
 int tns__names_next(struct tns_storage *st, struct tns_names *names,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Volumes of the old plugin, which have no tag: which ones we may use, and the judgement itself. */
+/* Volumes of the old plugin, which have no tag: which ones we may use, and the
+ * judgement itself. */
 #include <string.h>
 
 #include "base/cleanup.h"

@@ -50,7 +50,8 @@ int tns_storage_initiator(struct tns_storage *st, char ret[256], struct tns_erro
     return rc;
 }
 
-/* The pool's GUID and the dataset: the same through every address, another on another NAS. */
+/* The pool's GUID and the dataset: the same through every address, another on another
+ * NAS. */
 static int identity(struct tns_storage *st, char ret[128], struct tns_error *err)
 {
     struct tns_pool *pool = NULL;

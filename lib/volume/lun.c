@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which target and which LUN number: spread at random, and never one that was just freed. */
+/* Which target and which LUN number: spread at random, and never one that was just
+ * freed. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -44,8 +45,9 @@ static bool just_freed(const struct tns_storage *st, int64_t lun)
     return false;
 }
 
-/* A random start makes processes that choose at the same time choose differently, and makes the
- * number that another node freed a moment ago an unlikely one. 0: none is free. */
+/* A random start makes processes that choose at the same time choose differently, and
+ * makes the number that another node freed a moment ago an unlikely one. 0: none is
+ * free. */
 static int64_t free_lun(const struct tns_storage *st, const bool used[])
 {
     uint32_t start = 0;

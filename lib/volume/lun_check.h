@@ -5,7 +5,8 @@
 
 #include "volume/resolve.h"
 
-/* Asks the LUN itself. No portal that answers: a warning in the log, since maps check it again. */
+/* Asks the LUN itself. No portal that answers: a warning in the log, since maps check
+ * it again. */
 int tns__lun_size_check(struct tns_storage *st, const struct tns_vol *vol,
                         uint64_t size_bytes, struct tns_error *err);
 /* A device that is mapped here follows; not mapped is success. */

@@ -87,7 +87,8 @@ static int ask_targets(struct tns_make *m, struct tns_error *err)
     return tns__batch_run(b, err);
 }
 
-/* The NAS said no: where it was for want of room, our own numbers say more than its words. */
+/* The NAS said no: where it was for want of room, our own numbers say more than its
+ * words. */
 static int create_failed(struct tns_make *m, const struct tns_batch *b, int parent_call,
                          const struct tns_error *create, struct tns_error *err)
 {

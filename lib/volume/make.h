@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bringing a volume into being: zvol, extent, mapping, proof; shared by alloc, clone and others. */
+/* Bringing a volume into being: zvol, extent, mapping, proof; shared by alloc, clone
+ * and others. */
 #ifndef TNS_VOLUME_MAKE_H
 #define TNS_VOLUME_MAKE_H
 
@@ -26,12 +27,12 @@ struct tns_make {
     /* what this run has done or found */
     bool nas_refuses_twins; /* 25.10+: no second extent on a zvol */
     bool resumed;           /* carries on with what another process began */
-    bool
-        staged; /* the release drops tags on creation: made under another name, tagged, renamed */
+    /* The release drops tags on creation: made under another name, tagged, renamed. */
+    bool staged;
     char staging[TNS_ZVOL_CAP];
     bool have_staging;
-    bool have_zvol; /* there, and ours                       */
-    bool made_zvol; /* by this run                           */
+    bool have_zvol; /* there, and ours */
+    bool made_zvol; /* by this run */
     bool made_extent;
     bool made_mapping;
     int64_t extent_id;
@@ -66,8 +67,8 @@ bool tns__extent_is_ours(const struct tns_storage *st, const struct tns_extent *
 
 #define TNS_LUNS_PER_TARGET 1024
 
-/* Fills m->target_id and m->lun from m->mappings and m->targets; makes a further target when all
- * are full. */
+/* Fills m->target_id and m->lun from m->mappings and m->targets; makes a further target
+ * when all are full. */
 int tns__lun_choose(struct tns_make *m, struct tns_error *err);
 /* Remembered, so that this process does not give it out again soon. */
 void tns__lun_freed(struct tns_storage *st, int64_t lun);

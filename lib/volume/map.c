@@ -161,7 +161,8 @@ static bool api_is_away(const struct tns_error *err)
     }
 }
 
-/* What this node mapped before is mapped again from its record, proven by INQUIRY as always. */
+/* What this node mapped before is mapped again from its record, proven by INQUIRY as
+ * always. */
 static int map_from_record(struct mapping *m, const struct tns_error *why, json_t **ret,
                            struct tns_error *err)
 {

@@ -8,17 +8,20 @@
 
 #include "tnstor.h"
 
-/* Up to 25.04 the NAS takes dataset names of 200 bytes; a snapshot's name fits behind that. */
+/* Up to 25.04 the NAS takes dataset names of 200 bytes; a snapshot's name fits behind
+ * that. */
 #define TNS_ZVOL_MAX 200
 #define TNS_ZVOL_CAP (TNS_ZVOL_MAX + 1)
 #define TNS_DISK_CAP (TNS_ZVOL_CAP + 5)
 #define TNS_EXTENT_CAP 65
 
-/* Leaves that are ours but no volumes: being created, and clones of snapshots to read from. */
+/* Leaves that are ours but no volumes: being created, and clones of snapshots to read
+ * from. */
 #define TNS_STAGING_PREFIX "tnstor-new-"
 #define TNS_TEMP_PREFIX "tnstor-snap-"
 
-/* "<dataset>/<leaf>", checked again to be a direct child of the dataset and short enough. */
+/* "<dataset>/<leaf>", checked again to be a direct child of the dataset and short
+ * enough. */
 int tns__zvol_name(const char *dataset, const char *leaf, char ret[TNS_ZVOL_CAP],
                    struct tns_error *err);
 /* "zvol/<zvol>", as extents name it. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The owner's id: from the section, or from the one file that all nodes of a cluster share. */
+/* The owner's id: from the section, or from the one file that all nodes of a cluster
+ * share. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -53,8 +54,9 @@ static int owner_read(struct tns_storage *st, bool *ret_found, struct tns_error 
 }
 
 /*
- * O_EXCL decides between nodes that come here at once; pmxcfs keeps it across the cluster. An
- * empty file is one whose maker is about to write, or died: after a while it is written over.
+ * O_EXCL decides between nodes that come here at once; pmxcfs keeps it across the cluster.
+ * An empty file is one whose maker is about to write, or died: after a while it is written
+ * over.
  */
 static int owner_make(struct tns_storage *st, struct tns_error *err)
 {

@@ -40,8 +40,8 @@ static int step_read_back(struct tns_storage *st, const struct tns_step *step, v
     return -err->code;
 }
 
-/* Never a blind repeat: what may have happened is looked at first, and once more after the second
- * attempt, whose refusal may be the first one's late success. */
+/* Never a blind repeat: what may have happened is looked at first, and once more after
+ * the second attempt, whose refusal may be the first one's late success. */
 static int step_attempt(struct tns_storage *st, const struct tns_step *step, void *op,
                         struct tns_error *err)
 {
@@ -80,7 +80,8 @@ static int step_run(struct tns_storage *st, const struct tns_step *step, void *o
     return step_attempt(st, step, op, err);
 }
 
-/* The first error is what the user sees; what could not be undone is named behind it in the log. */
+/* The first error is what the user sees; what could not be undone is named behind it in
+ * the log. */
 static void plan_undo(struct tns_storage *st, const char *what,
                       const struct tns_step *steps, size_t n, void *op)
 {

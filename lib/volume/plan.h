@@ -9,9 +9,9 @@
 #include "volume/storage.h"
 
 /*
- * act does it, and is a no-op when what it is for is there already (a resumed plan). verify tells,
- * after a lost reply, whether it happened; without verify the outcome stays unknown. undo takes
- * back what this very run did, and nothing else.
+ * act does it, and is a no-op when what it is for is there already (a resumed plan).
+ * verify tells, after a lost reply, whether it happened; without verify the outcome stays
+ * unknown. undo takes back what this very run did, and nothing else.
  */
 struct tns_step {
     const char *name;
@@ -23,7 +23,8 @@ struct tns_step {
 int tns__plan_run(struct tns_storage *st, const char *what, const struct tns_step *steps,
                   size_t n, void *op, struct tns_error *err);
 
-/* Tests look on, or die here, before (0) and after (1) each step. NULL in every other program. */
+/* Tests look on, or die here, before (0) and after (1) each step. NULL in every other
+ * program. */
 extern void (*tns__plan_hook)(const char *what, const char *step, int after);
 
 #endif

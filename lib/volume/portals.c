@@ -47,7 +47,8 @@ static const struct tns_portal *portal_of(const struct tns__portals *p, int64_t 
     return NULL;
 }
 
-/* A portal on every address is reached where the API is: at the host that the section names. */
+/* A portal on every address is reached where the API is: at the host that the section
+ * names. */
 static bool is_any(const char *ip)
 {
     return strcmp(ip, "0.0.0.0") == 0 || strcmp(ip, "::") == 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a target is reached: the section's portals, or the ones its groups name on the NAS. */
+/* Where a target is reached: the section's portals, or the ones its groups name on the
+ * NAS. */
 #ifndef TNS_VOLUME_PORTALS_H
 #define TNS_VOLUME_PORTALS_H
 

@@ -6,8 +6,9 @@
 #include "nas/nas.h"
 #include "volume/storage.h"
 
-/* grow_bytes more below parent: thick volumes keep to the NAS's 80 % rule (held_bytes are the volume's
- * already), a thin one must at least be able to be filled. TNS_E_CAPACITY, TNS_E_LOCKED. */
+/* grow_bytes more below parent: thick volumes keep to the NAS's 80 % rule (held_bytes
+ * are the volume's already), a thin one must at least be able to be filled.
+ * TNS_E_CAPACITY, TNS_E_LOCKED. */
 int tns__preflight(const struct tns_storage *st, const struct tns_dataset *parent,
                    const char *zvol, uint64_t grow_bytes, uint64_t held_bytes,
                    struct tns_error *err);

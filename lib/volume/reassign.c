@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* create_base and rename: which new name it will be, and the same request again after a crash. */
+/* create_base and rename: which new name it will be, and the same request again after a
+ * crash. */
 #include <string.h>
 
 #include "base/cleanup.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reconcile: reports what is there; with repair, what our own tags prove is finished or removed. */
+/* Reconcile: reports what is there; with repair, what our own tags prove is finished or
+ * removed. */
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -158,7 +159,8 @@ static int repair_zvol(struct reconcile *r, struct tns_dataset *ds, enum tns_cla
     }
 }
 
-/* Looked at a moment ago and seen without zvol; once more, now that nobody can be creating it. */
+/* Looked at a moment ago and seen without zvol; once more, now that nobody can be
+ * creating it. */
 static int remove_extent(struct reconcile *r, const struct tns_extent *extent,
                          struct tns_error *err)
 {
@@ -248,7 +250,8 @@ static int each_extent(struct reconcile *r, int repair, struct tns_error *err)
     return rc;
 }
 
-/* Its extent may have been made after the extents were read and before the mappings were. */
+/* Its extent may have been made after the extents were read and before the mappings
+ * were. */
 static int remove_mapping(struct reconcile *r, const struct tns_mapping *mapping,
                           struct tns_error *err)
 {

@@ -3,7 +3,8 @@
 #include "base/error.h"
 #include "volume/make.h"
 
-/* A deletion can be repeated by id: the second one finds nothing, and ids are not used again. */
+/* A deletion can be repeated by id: the second one finds nothing, and ids are not used
+ * again. */
 static bool again(int rc, const struct tns_error *err)
 {
     return rc && (err->flags & (TNS_F_OUTCOME_UNKNOWN | TNS_F_RETRYABLE)) != 0;
@@ -24,7 +25,8 @@ int tns__mapping_remove(struct tns_storage *st, int64_t id, struct tns_error *er
     if (again(rc, &local)) {
         tns__error_clear(&local);
         rc = tns__mapping_delete(st->session, id, &local);
-        /* The row may be gone while the service still exports it: the NAS cancels what runs. */
+        /* The row may be gone while the service still exports it: the NAS cancels what
+         * runs. */
         if (rc == -TNS_E_NOTFOUND)
             return tns__service_reload(st->session, "iscsitarget", err);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The plan of a rename: write `next`, rename, point the extent there, write `self`, clear `next`. */
+/* The plan of a rename: write `next`, rename, point the extent there, write `self`,
+ * clear `next`. */
 #include "volume/rename.h"
 
 #include <string.h>
@@ -186,7 +187,8 @@ static int verify_rename(void *op, bool *ret_done, struct tns_error *err)
     return rc;
 }
 
-/* On the new name already, or still on the old one; an extent that is nowhere is not made here. */
+/* On the new name already, or still on the old one; an extent that is nowhere is not
+ * made here. */
 static int act_extent(void *op, struct tns_error *err)
 {
     struct tns_rename *r = op;

@@ -41,8 +41,9 @@ void tns__vol_freep(struct tns_vol **vol);
 #define _tns_vol_ __attribute__((cleanup(tns__vol_freep)))
 
 /*
- * An absent zvol is success with ds NULL; the storage's dataset missing is an error. A zvol that is
- * there and not ours is TNS_E_FOREIGN, unless it is one of the old plugin's that we may use.
+ * An absent zvol is success with ds NULL; the storage's dataset missing is an error. A
+ * zvol that is there and not ours is TNS_E_FOREIGN, unless it is one of the old plugin's
+ * that we may use.
  */
 int tns__vol_resolve(struct tns_storage *st, const char *volname, unsigned flags,
                      struct tns_vol **ret, struct tns_error *err);
@@ -51,7 +52,8 @@ typedef void (*tns_more_fn)(struct tns_batch *b, void *user);
 int tns__vol_resolve_more(struct tns_storage *st, const char *volname, unsigned flags,
                           tns_more_fn more, void *user, struct tns_vol **ret,
                           struct tns_error *err);
-/* The same for a leaf outside the grammar (temporary clones), and without judging whose it is. */
+/* The same for a leaf outside the grammar (temporary clones), and without judging whose
+ * it is. */
 int tns__vol_resolve_leaf(struct tns_storage *st, const struct tns_volname *name,
                           unsigned flags, tns_more_fn more, void *user,
                           struct tns_vol **ret, struct tns_error *err);
@@ -62,7 +64,8 @@ int tns__parent_missing(struct tns_storage *st, struct tns_error *err);
 int tns__batch_parent(struct tns_storage *st, const struct tns_batch *b, int call, int rc,
                       struct tns_error *err);
 
-/* Absent: TNS_E_NOTFOUND. Being created or deleted: TNS_E_CONFLICT. Locked: TNS_E_LOCKED. */
+/* Absent: TNS_E_NOTFOUND. Being created or deleted: TNS_E_CONFLICT. Locked:
+ * TNS_E_LOCKED. */
 int tns__vol_usable(struct tns_storage *st, const struct tns_vol *vol,
                     struct tns_error *err);
 /* The one spelling that PVE knows it by. */

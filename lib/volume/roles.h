@@ -7,8 +7,8 @@
 
 #include "volume/storage.h"
 
-/* TNS_E_PERMISSION naming every role that is lacking, as far as the release can tell. setup: also
- * those that making targets, portals and groups needs. */
+/* TNS_E_PERMISSION naming every role that is lacking, as far as the release can tell.
+ * setup: also those that making targets, portals and groups needs. */
 int tns__roles_check(struct tns_storage *st, bool setup, struct tns_error *err);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rollback: never past a held or cloned snapshot, and the LUN shows the size that came back. */
+/* Rollback: never past a held or cloned snapshot, and the LUN shows the size that came
+ * back. */
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -16,8 +17,8 @@ struct rollback {
     struct tns_vol *vol;
     const struct tns_snapshot *snap;
     char linkname[TNS_VOLNAME_CAP];
-    bool
-        reopen; /* the size changes, or an earlier run was cut short: the LUN is opened anew */
+    /* The size changes, or an earlier run was cut short: the LUN is opened anew. */
+    bool reopen;
     bool closed;
 };
 
@@ -136,8 +137,9 @@ static int act_newer(void *op, struct tns_error *err)
     return 0;
 }
 
-/* Disabled first and enabled last: a run that is cut short leaves a LUN that nobody can read at the
- * wrong size, and the next run sees by it that there is something to finish. */
+/* Disabled first and enabled last: a run that is cut short leaves a LUN that nobody can
+ * read at the wrong size, and the next run sees by it that there is something to
+ * finish. */
 static int act_close(void *op, struct tns_error *err)
 {
     struct rollback *r = op;
@@ -186,7 +188,8 @@ static int act_rollback(void *op, struct tns_error *err)
     return tns__snapshot_rollback(r->st->session, r->vol->zvol, r->snap->name, err);
 }
 
-/* Nothing tells that it happened; with the snapshot still the newest, once more harms nothing. */
+/* Nothing tells that it happened; with the snapshot still the newest, once more harms
+ * nothing. */
 static int verify_rollback(void *op, bool *ret_done, struct tns_error *err)
 {
     struct rollback *r = op;

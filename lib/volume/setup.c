@@ -183,7 +183,8 @@ int tns__setup_do(struct tns_setup *s, enum tns_setup_what what, struct tns_erro
 
 /* ---- the loop ---- */
 
-/* The first thing to do; COUNT when there is none. What is wrong is left, and so is what needs it. */
+/* The first thing to do; COUNT when there is none. What is wrong is left, and so is
+ * what needs it. */
 static enum tns_setup_what first_missing(const struct tns_setup *s)
 {
     bool wrong = false;
@@ -202,7 +203,8 @@ static enum tns_setup_what first_missing(const struct tns_setup *s)
     return TNS_SETUP_COUNT;
 }
 
-/* After a lost reply the next look tells whether it happened; twice the same is a failure. */
+/* After a lost reply the next look tells whether it happened; twice the same is a
+ * failure. */
 static int round_once(struct tns_setup *s, bool *ret_again, enum tns_setup_what *last,
                       struct tns_error *err)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zero-touch set-up: what is there, what is missing, one change at a time until nothing is. */
+/* Zero-touch set-up: what is there, what is missing, one change at a time until nothing
+ * is. */
 #ifndef TNS_VOLUME_SETUP_H
 #define TNS_VOLUME_SETUP_H
 

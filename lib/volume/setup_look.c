@@ -40,7 +40,8 @@ static bool portal_has(const struct tns_portal *p, const char *ip)
     return false;
 }
 
-/* The target's own portal first; else one that listens on the section's address; else any. */
+/* The target's own portal first; else one that listens on the section's address; else
+ * any. */
 static const struct tns_portal *find_portal(const struct tns_setup *s)
 {
     const struct tns_options *opt = &s->st->opt;

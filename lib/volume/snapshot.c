@@ -289,7 +289,8 @@ static json_t *snapshot_json(const struct tns_vol *vol, const struct tns_snapsho
 {
     char id[24];
 
-    /* The transaction it was made in: grows with time, and never comes again in this pool. */
+    /* The transaction it was made in: grows with time, and never comes again in this
+     * pool. */
     snprintf(id, sizeof(id), "%llu", (unsigned long long)snap->createtxg);
     return tns__json_pack(err, "{s:s, s:s, s:I, s:I, s:I, s:b}", "name", snap->name, "id",
                           id, "timestamp", (json_int_t)snap->creation_s, "size",

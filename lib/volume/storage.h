@@ -89,8 +89,8 @@ int tns__needs_nas(const struct tns_storage *st, struct tns_error *err);
 void tns__leave(struct tns_guard *guard);
 #define _tns_guard_ __attribute__((cleanup(tns__leave)))
 
-/* Who owns what this section makes. With make, the node's file is written when there is none yet;
- * without, st->owner stays "" and nothing on the NAS is ours. */
+/* Who owns what this section makes. With make, the node's file is written when there is
+ * none yet; without, st->owner stays "" and nothing on the NAS is ours. */
 int tns__owner_load(struct tns_storage *st, bool make, struct tns_error *err);
 
 #endif

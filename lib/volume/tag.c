@@ -16,8 +16,9 @@ bool tns__tag_is(const struct tns_dataset *ds, const char *tag, const char *text
     return value && strcmp(value, text) == 0;
 }
 
-/* Releases show inherited properties as local, and replicas carry their source's: only a tag
- * that names this very zvol, or the name it is being renamed to, is about this zvol. */
+/* Releases show inherited properties as local, and replicas carry their source's: only
+ * a tag that names this very zvol, or the name it is being renamed to, is about this
+ * zvol. */
 static bool tag_names(const struct tns_dataset *ds)
 {
     return tns__tag_is(ds, TNS_TAG_SELF, ds->id) || tns__tag_is(ds, TNS_TAG_NEXT, ds->id);

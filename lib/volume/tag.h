@@ -17,9 +17,11 @@
 #define TNS_TAG_SELF TNS_TAG("self")
 #define TNS_TAG_NEXT TNS_TAG("next")
 #define TNS_TAG_SCHEMA TNS_TAG("schema")
-/* The zvol name it had before its last rename: a repeated request finds by it that it was done. */
+/* The zvol name it had before its last rename: a repeated request finds by it that it
+ * was done. */
 #define TNS_TAG_WAS TNS_TAG("was")
-/* Who works on it, while state is creating or deleting: node, boot, pid, start of the process. */
+/* Who works on it, while state is creating or deleting: node, boot, pid, start of the
+ * process. */
 #define TNS_TAG_BY TNS_TAG("by")
 /* Of temporary clones: the snapshot, the node and its boot. */
 #define TNS_TAG_SNAPSHOT TNS_TAG("snapshot")
@@ -60,8 +62,9 @@ int tns__tags_put(json_t *tags, const char *key, const char *value, struct tns_e
 
 /* "node boot pid start" of this process. */
 int tns__by_make(struct tns_storage *st, char *ret, size_t cap, struct tns_error *err);
-/* False only when nobody can be working under that mark any more: it was this node, and the process or
- * its boot has gone; or it is older than any operation may take. age_s: since the zvol was made. */
+/* False only when nobody can be working under that mark any more: it was this node, and
+ * the process or its boot has gone; or it is older than any operation may take. age_s:
+ * since the zvol was made. */
 bool tns__by_alive(struct tns_storage *st, const char *by, int64_t age_s);
 /* This node's boot id, cut to 8 characters; "0" when unknown. */
 void tns__boot_id(struct tns_storage *st, char ret[9]);

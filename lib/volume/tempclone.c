@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Temporary read-only clones: made for one node, shared by its processes, gone when idle. */
+/* Temporary read-only clones: made for one node, shared by its processes, gone when
+ * idle. */
 #include "volume/tempclone.h"
 
 #include <string.h>

@@ -17,15 +17,16 @@ bool tns__is_temp(const struct tns_storage *st, const struct tns_dataset *ds);
 int tns__temp_remove_idle(struct tns_storage *st, struct tns_dataset_list *clones,
                           const char *snap, struct tns_error *err);
 
-/* Makes the clone of this node, or finds it, and resolves it like a volume, with the caller's calls
- * in the same trip. */
+/* Makes the clone of this node, or finds it, and resolves it like a volume, with the
+ * caller's calls in the same trip. */
 int tns__temp_make(struct tns_storage *st, const char *volname, const char *snap,
                    tns_more_fn more, void *user, struct tns_vol **ret,
                    struct tns_error *err);
 /* Removes this node's clone of that snapshot; none is success. */
 int tns__temp_unmake(struct tns_storage *st, const struct tns_volname *name,
                      const char *snap, const char *linkname, struct tns_error *err);
-/* Removes this node's idle clones: asks the NAS only when a record of this node names one. */
+/* Removes this node's idle clones: asks the NAS only when a record of this node names
+ * one. */
 int tns__temp_tidy(struct tns_storage *st, unsigned *ret_removed, struct tns_error *err);
 
 #endif

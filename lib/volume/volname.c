@@ -42,7 +42,8 @@ static bool label_ok(const char *s, size_t len, bool old_form)
     return true;
 }
 
-/* Decimal without leading zeros, in PVE's range; *ret_len tells how many characters it took. */
+/* Decimal without leading zeros, in PVE's range; *ret_len tells how many characters it
+ * took. */
 static bool vmid_ok(const char *s, size_t len, uint64_t *ret, size_t *ret_len)
 {
     uint64_t value = 0;
@@ -86,7 +87,8 @@ static bool leaf_split(const char *s, size_t len, bool old_form, struct tns_voln
     return true;
 }
 
-/* vol-<leaf>-lun<digits>: the LUN number is a spelling only, so it is checked and dropped. */
+/* vol-<leaf>-lun<digits>: the LUN number is a spelling only, so it is checked and
+ * dropped. */
 static bool old_split(const char *s, size_t len, struct tns_volname *ret)
 {
     size_t end = len;

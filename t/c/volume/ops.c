@@ -253,7 +253,8 @@ bool vt_op_unsupported(struct vt *v, const struct vt_op *op)
              tst_cell_is(NULL, "ddp"));
 }
 
-/* Clones before what they were cloned from: as long as one round frees something, another goes. */
+/* Clones before what they were cloned from: as long as one round frees something,
+ * another goes. */
 void vt_sweep_clean(struct vt *v)
 {
     bool progress = true;

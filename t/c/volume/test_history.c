@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Several processes as nodes, random operations, a lock that leaks, connections that break: what was
- * acknowledged is there, what was freed is gone, and nothing is left over. */
+/* Several processes as nodes, random operations, a lock that leaks, connections that
+ * break: what was acknowledged is there, what was freed is gone, and nothing is left
+ * over. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -5,7 +5,8 @@
 #include "base/cleanup.h"
 #include "vt.h"
 
-/* Releases that can rename; before 25.10 only full administrators on the websocket, up to 24.10. */
+/* Releases that can rename; before 25.10 only full administrators on the websocket, up
+ * to 24.10. */
 static bool cell_renames(void)
 {
     if (tst_cell_is("25.10", NULL) || tst_cell_is("26", NULL))

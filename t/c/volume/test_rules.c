@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whose a volume is, what is refused and how it is said; rows of the fault catalogue as sentences. */
+/* Whose a volume is, what is refused and how it is said; rows of the fault catalogue as
+ * sentences. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,8 @@ static size_t list_size(struct tns_storage *st, struct vt *v)
     return json_array_size(list);
 }
 
-/* An extent on a zvol and its mapping on this test's target, as the old plugin makes them. */
+/* An extent on a zvol and its mapping on this test's target, as the old plugin makes
+ * them. */
 static void publish(const struct vt *v, const char *leaf, int lun)
 {
     _tns_json_ json_t *world = tst_sim_get(v->sim, "/world");

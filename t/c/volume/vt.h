@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What tests of volumes share: a storage on a dataset of its own, and the invariants of the NAS. */
+/* What tests of volumes share: a storage on a dataset of its own, and the invariants of
+ * the NAS. */
 #ifndef TNS_T_VOLUME_VT_H
 #define TNS_T_VOLUME_VT_H
 
@@ -20,11 +21,12 @@ struct vt {
     struct tns_error err;
 };
 
-/* A dataset, a target with portal and group, and a storage "nas" on them; all of this test's own. */
+/* A dataset, a target with portal and group, and a storage "nas" on them; all of this
+ * test's own. */
 void vt_open(struct vt *v, const struct tst_sim *sim);
 void vt_close(struct vt *v);
-/* One more storage on the same dataset: as node `node`, with options (JSON object, may be NULL) over
- * the usual ones. */
+/* One more storage on the same dataset: as node `node`, with options (JSON object, may
+ * be NULL) over the usual ones. */
 struct tns_storage *vt_more(const struct vt *v, const char *node, const char *options_json);
 /* The options vt_more would open with; owned. */
 json_t *vt_options(const struct vt *v, const char *node, const char *options_json);
@@ -38,16 +40,17 @@ json_t *vt_options(const struct vt *v, const char *node, const char *options_jso
 
 /* Is this volume in the list? Fails the test when it is there twice. */
 bool vt_listed(struct vt *v, const char *volname);
-/* One row of GET /world by a member's value, borrowed from `world`; NULL when there is none. */
+/* One row of GET /world by a member's value, borrowed from `world`; NULL when there is
+ * none. */
 json_t *vt_row(const json_t *world, const char *table, const char *key, const char *value);
 /* "tank/x/vm-..." of this test. */
 const char *vt_zvol(const struct vt *v, const char *leaf);
 bool vt_exists(struct vt *v, const char *leaf);
 
 /*
- * What must hold at all times below this test's dataset: no extent without its zvol, no two extents on
- * a zvol, no mapping without extent, (target, LUN) unique. Returns how many objects are there
- * that no volume of the list accounts for.
+ * What must hold at all times below this test's dataset: no extent without its zvol, no
+ * two extents on a zvol, no mapping without extent, (target, LUN) unique. Returns how many
+ * objects are there that no volume of the list accounts for.
  */
 size_t vt_invariants(const struct vt *v);
 /* Everything below the dataset has been freed: no zvol, no extent, no mapping. */
