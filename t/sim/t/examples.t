@@ -184,7 +184,8 @@ sub prepare_foreign ($nas, $method) {
     }
     if ($method =~ /\Anvmet\.(?:port|host)_subsys\.create/) {
         $ws->call('nvmet.subsys.create', { name => 'pve' });
-        $ws->call('nvmet.port.create',
+        $ws->call(
+            'nvmet.port.create',
             { addr_trtype => 'TCP', addr_traddr => '192.0.2.20' });
         $ws->call('nvmet.host.create', { hostnqn => 'nqn.2014-08.org.nvmexpress:uuid:1' });
     }

@@ -9,7 +9,7 @@ use TNSim::Releases;
 use TNSim::Test;
 
 for my $release (TNSim::Releases->names) {
-    my $nas = TNSim::Test->start($release);
+    my $nas = TNSim::Test->start($release, check_replies => 1);
     my $r   = TNSim::Releases->new($release);
     my $ws  = $nas->websocket('/websocket');
     like $ws->{head}, qr/\AHTTP\/1\.1 101/, "$release has /websocket";
@@ -58,6 +58,12 @@ for my $release (TNSim::Releases->names) {
     }
     is $seen{added}{collection}, 'core.get_jobs',  "$release: an event for a new job";
     is $seen{changed}{id},       $reply->{result}, "$release: events name the job";
+    my $own = $nas->ddp;
+    $own->result($_)
+        for
+        qw(system.info auth.me auth.sessions api_key.query core.get_jobs failover.status);
+    is TNSim::Test::text($nas->stats->{violations}), '[]',
+        "$release: replies are as published";
     $ws->send('{"msg"');
     is $ws->receive->{close}, 1007, "$release: bad JSON closes with 1007";
 }

@@ -190,7 +190,7 @@ sub _me ($call) {
     delete $info->{attributes}        if $release->before('23.10');
     return $info                      if $release->at_least('24.10');
     delete @$info{qw(sid source local)};
-    $info->{sid_info} = undef;
+    $info->{sid_info} = {};
     return $info;
 }
 

@@ -56,6 +56,7 @@ sub _info ($call) {
         datetime => date(time + ($call->server->{clock_offset} // 0)), timezone   => 'UTC',
         system_manufacturer => undef,                                  ecc_memory => true,
     );
+    $info{birthday} = date(1_700_000_000) if !$release->at_least('24.04');
     return \%info;
 }
 
