@@ -17,7 +17,7 @@
 #define MUX_MAX_EVENTS 10000
 /* -32000, too many calls outstanding: not executed, so tried again, each time later. */
 #define MUX_MAX_BUSY 10
-#define MUX_BUSY_MS 40
+#define MUX_BUSY_MS 40u
 
 enum state {
     WAITING, /* to be sent as soon as there is room, not before at_ns */
