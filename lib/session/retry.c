@@ -90,6 +90,8 @@ static bool connect_again(const struct tns_session *s, unsigned attempt,
 
 int tns__session_connect(struct tns_session *s, struct tns_error *err)
 {
+    struct tns_error cause = TNS_ERROR_INIT;
+
     if (s->rpc)
         return 0;
     for (unsigned attempt = 0;; attempt++) {
@@ -98,9 +100,13 @@ int tns__session_connect(struct tns_session *s, struct tns_error *err)
 
         if (connect_once(s, &why) == 0)
             return 0;
+        /* The last attempt only ran out of time: what the others ran into tells more. */
+        if (why.code == TNS_E_TIMEOUT && cause.code)
+            return tns__error_copy(err, &cause);
         if (!connect_again(s, attempt, &why) ||
             wait_ms >= (unsigned)tns__ctx_left_ms(&s->ctx))
             return tns__error_copy(err, &why);
+        cause = why;
         if (tns__ctx_backoff(&s->ctx, wait_ms, "the NAS to come back", err))
             return -err->code;
     }
