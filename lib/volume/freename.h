@@ -23,7 +23,7 @@ struct tns_names {
 int tns__names_fill(struct tns_storage *st, uint64_t vmid, unsigned first,
                     struct tns_names *names, struct tns_error *err);
 /* A tns_more_fn: the query for them. */
-void tns__names_put(struct tns_batch *b, void *names);
+void tns__names_put(struct tns_batch *b, void *user);
 /* After the batch: the first number that nobody bears, as a leaf; false when all are
  * taken. */
 bool tns__names_pick(const struct tns_names *names, char leaf[TNS_LEAF_CAP]);

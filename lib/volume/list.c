@@ -209,7 +209,7 @@ int tns_volume_info(struct tns_storage *st, const char *volname, json_t **ret,
     if (rc == 0)
         rc = tns__vol_resolve(st, volname, 0, &vol, &guard.error);
     if (rc == 0 && !vol->ds)
-        rc = tns__vol_usable(st, vol, &guard.error);
+        return tns__vol_usable(st, vol, &guard.error);
     if (rc == 0)
         rc = tns__vol_volname(vol, canonical, &guard.error);
     if (rc)

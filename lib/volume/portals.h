@@ -15,7 +15,7 @@ struct tns__portals {
 
 void tns__portals_clear(struct tns__portals *p);
 /* A tns_more_fn: asks for what the two below need. */
-void tns__portals_put(struct tns_batch *b, void *portals);
+void tns__portals_put(struct tns_batch *b, void *user);
 /* "<basename>:<name>", which must be the section's for its first target. */
 int tns__target_iqn(const struct tns_storage *st, const struct tns__portals *p,
                     const struct tns_target *target, char *ret, size_t cap,

@@ -309,7 +309,7 @@ static int list_snapshots(struct tns_storage *st, const char *volname, json_t **
                    : tns__error_nomem(err);
 
     if (rc == 0 && !vol->ds)
-        rc = tns__vol_usable(st, vol, err);
+        return tns__vol_usable(st, vol, err);
     for (i = 0; rc == 0 && i < vol->snaps[vol->chosen]->n; i++) {
         json_t *obj = snapshot_json(vol, &vol->snaps[vol->chosen]->items[i], err);
 

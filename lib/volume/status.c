@@ -23,8 +23,8 @@ static int ask(struct tns_storage *st, json_t **ret, struct tns_error *err)
         return tns__error_copy(err, &local);
 
     answer = tns__json_pack(err, "{s:I, s:I, s:I}", "total",
-                            (json_int_t)(list->items[0].used_bytes +
-                                         list->items[0].available_bytes),
+                            (json_int_t)list->items[0].used_bytes +
+                                (json_int_t)list->items[0].available_bytes,
                             "available", (json_int_t)list->items[0].available_bytes, "used",
                             (json_int_t)list->items[0].used_bytes);
     tns__dataset_list_free(list);
