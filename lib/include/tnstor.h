@@ -15,7 +15,8 @@ extern "C" {
 #define TNS_VERSION_MAJOR 0
 #define TNS_VERSION_MINOR 1
 #define TNS_VERSION_PATCH 0
-#define TNS_VERSION_HEX ((TNS_VERSION_MAJOR << 16) | (TNS_VERSION_MINOR << 8) | TNS_VERSION_PATCH)
+#define TNS_VERSION_HEX                                                                    \
+    ((TNS_VERSION_MAJOR << 16) | (TNS_VERSION_MINOR << 8) | TNS_VERSION_PATCH)
 
 #if defined(__GNUC__)
 #define TNS_API __attribute__((visibility("default")))
@@ -73,7 +74,10 @@ struct tns_error {
     char text[472];          /* one line for people; never holds a secret                 */
 };
 
-#define TNS_ERROR_INIT { .size = sizeof(struct tns_error) }
+#define TNS_ERROR_INIT                                                                     \
+    {                                                                                      \
+        .size = sizeof(struct tns_error)                                                   \
+    }
 
 /* The word for a code: "notfound", "identity", ... Never NULL. */
 TNS_API const char *tns_code_name(int code);
@@ -132,7 +136,8 @@ TNS_API int tns_storage_check(struct tns_storage *st, json_t **ret, struct tns_e
 TNS_API int tns_storage_setup(struct tns_storage *st, int check_only, json_t **ret,
                               struct tns_error *err);
 /* A string that is the same wherever and whenever this very dataset is reached. */
-TNS_API int tns_storage_identity(struct tns_storage *st, char ret[128], struct tns_error *err);
+TNS_API int tns_storage_identity(struct tns_storage *st, char ret[128],
+                                 struct tns_error *err);
 /* What is under the dataset and the target, classified; with repair also what our own operation ids
  * prove ours is finished or removed. {volumes: [{object, class, text, action}], ...}. */
 TNS_API int tns_storage_reconcile(struct tns_storage *st, int repair, json_t **ret,
@@ -149,7 +154,8 @@ TNS_API int tns_storage_call(struct tns_storage *st, const char *method, json_t 
 TNS_API int tns_storage_initiator(struct tns_storage *st, char ret[256],
                                   struct tns_error *err);
 /* {calls, trips, logins} this handle has used so far. */
-TNS_API int tns_storage_counters(struct tns_storage *st, json_t **ret, struct tns_error *err);
+TNS_API int tns_storage_counters(struct tns_storage *st, json_t **ret,
+                                 struct tns_error *err);
 
 /* ---- volumes ------------------------------------------------------------------------ */
 
@@ -170,13 +176,13 @@ TNS_API int tns_volume_alloc(struct tns_storage *st, uint64_t vmid, const char *
 TNS_API int tns_volume_free(struct tns_storage *st, const char *volname,
                             struct tns_error *err);
 /* Grows; equal is success, smaller TNS_E_USAGE. A mapped device follows. */
-TNS_API int tns_volume_resize(struct tns_storage *st, const char *volname, uint64_t size_bytes,
-                              struct tns_error *err);
+TNS_API int tns_volume_resize(struct tns_storage *st, const char *volname,
+                              uint64_t size_bytes, struct tns_error *err);
 TNS_API int tns_volume_rename(struct tns_storage *st, const char *volname, uint64_t vmid,
                               const char *new_name, char ret[256], struct tns_error *err);
 /* vm-... becomes base-...; ret holds the new volname. */
-TNS_API int tns_volume_create_base(struct tns_storage *st, const char *volname, char ret[256],
-                                   struct tns_error *err);
+TNS_API int tns_volume_create_base(struct tns_storage *st, const char *volname,
+                                   char ret[256], struct tns_error *err);
 /* Linked clone of a base (snap NULL) or of a snapshot of any volume. */
 TNS_API int tns_volume_clone(struct tns_storage *st, const char *volname, const char *snap,
                              uint64_t vmid, char ret[256], struct tns_error *err);
@@ -199,20 +205,22 @@ TNS_API int tns_volume_release(struct tns_storage *st, const char *volname,
 
 /* ---- snapshots ---------------------------------------------------------------------- */
 
-TNS_API int tns_snapshot_create(struct tns_storage *st, const char *volname, const char *snap,
-                                struct tns_error *err);
+TNS_API int tns_snapshot_create(struct tns_storage *st, const char *volname,
+                                const char *snap, struct tns_error *err);
 /* Absent is success. */
-TNS_API int tns_snapshot_delete(struct tns_storage *st, const char *volname, const char *snap,
+TNS_API int tns_snapshot_delete(struct tns_storage *st, const char *volname,
+                                const char *snap, struct tns_error *err);
+TNS_API int tns_snapshot_rename(struct tns_storage *st, const char *volname,
+                                const char *snap, const char *new_name,
                                 struct tns_error *err);
-TNS_API int tns_snapshot_rename(struct tns_storage *st, const char *volname, const char *snap,
-                                const char *new_name, struct tns_error *err);
 /* [{name, id, timestamp, size (virtual), used, held}] oldest first. */
 TNS_API int tns_snapshot_list(struct tns_storage *st, const char *volname, json_t **ret,
                               struct tns_error *err);
 /* 0 when rollback would go through; else TNS_E_CONFLICT, and *ret_blockers (owned, may be NULL as an
  * argument) lists the names of the newer snapshots that stand in the way. */
-TNS_API int tns_rollback_check(struct tns_storage *st, const char *volname, const char *snap,
-                               json_t **ret_blockers, struct tns_error *err);
+TNS_API int tns_rollback_check(struct tns_storage *st, const char *volname,
+                               const char *snap, json_t **ret_blockers,
+                               struct tns_error *err);
 TNS_API int tns_rollback(struct tns_storage *st, const char *volname, const char *snap,
                          struct tns_error *err);
 
