@@ -1,20 +1,16 @@
-    if (tst_cell_is("25.10", NULL) || tst_cell_is("26", NULL))
-        return true;
-    /* the private call: over the legacy websocket, and on 25.04 over the new one, too */
-    return tst_cell_is(NULL, "ddp") || tst_cell_is("25.04", "jsonrpc");/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A volume's plain life, in every release and dialect: made, listed, changed, freed. */
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "vt.h"
 
-/* Releases that can rename; before 25.10 only full administrators on the websocket, up
- * to 24.10. */
+/* Releases that can rename; before 25.10 only full administrators, by the private call. */
 static bool cell_renames(void)
 {
     if (tst_cell_is("25.10", NULL) || tst_cell_is("26", NULL))
         return true;
-    return tst_cell_is(NULL, "ddp");
+    return tst_cell_is(NULL, "ddp") || tst_cell_is("25.04", "jsonrpc");
 }
 
 static json_int_t info_int(struct vt *v, const char *volname, const char *key)
