@@ -38,9 +38,9 @@ open(const char *class, SV *options, SV *log = NULL, int level = 0)
     tns_xs_hooks(aTHX_ &hooks, kept, level);
     CALL(tns_storage_open(opts, &hooks, &st, &c.err));
     json_decref(opts);
-    if (c.rc) SvREFCNT_dec(kept);
+    RETVAL = sv_2mortal(tns_xs_wrap(aTHX_ st, kept)); /* owns both, whatever a signal does now */
     tns_xs_finish(aTHX_ &c);
-    RETVAL = tns_xs_wrap(aTHX_ st, kept);
+    SvREFCNT_inc_simple_void_NN(RETVAL);
   OUTPUT:
     RETVAL
 

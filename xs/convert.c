@@ -60,8 +60,8 @@ static SV *object_to_sv(pTHX_ const json_t *j)
     json_t *value;
     HV *hv = newHV();
 
-    json_object_foreach((json_t *)(uintptr_t)j, key, value)
-        (void)hv_store(hv, key, -(I32)strlen(key), to_sv(aTHX_ value), 0);
+    json_object_foreach((json_t *)(uintptr_t)j, key, value)(void)
+        hv_store(hv, key, -(I32)strlen(key), to_sv(aTHX_ value), 0);
     return newRV_noinc((SV *)hv);
 }
 
@@ -105,7 +105,7 @@ void tns_xs_finish(pTHX_ struct tns_xs_call *c)
 {
     PERL_ASYNC_CHECK();
     if (c->rc)
-        croak_sv(sv_2mortal(error_to_sv(aTHX_ &c->err)));
+        croak_sv(sv_2mortal(error_to_sv(aTHX_ & c->err)));
 }
 
 SV *tns_xs_result(pTHX_ struct tns_xs_call *c)

@@ -21,7 +21,10 @@ struct tns_xs_call {
     struct tns_error err;
 };
 
-#define TNS_XS_CALL_INIT { .err = TNS_ERROR_INIT }
+#define TNS_XS_CALL_INIT                                                                   \
+    {                                                                                      \
+        .err = TNS_ERROR_INIT                                                              \
+    }
 
 tns_text tns_xs_text(pTHX_ SV *sv, const char *what);
 

@@ -198,7 +198,8 @@ SWEEP(0)
 SWEEP(1)
 SWEEP(2)
 SWEEP(3)
-SWEEP(4) SWEEP(5) SWEEP(6) SWEEP(7) SWEEP(8) SWEEP(9) SWEEP(10) SWEEP(11)
+SWEEP(4)
+SWEEP(5) SWEEP(6) SWEEP(7) SWEEP(8) SWEEP(9) SWEEP(10) SWEEP(11)
 
 #define ADD(i)                                                                             \
     tcase_add_test(tc, test_a_crash_at_any_step_is_recovered_from_##i);                    \

@@ -129,11 +129,11 @@ sub path ($cfg, $volid, $snap = undef) {
     return wantarray ? ($path, $owner, $vtype) : $path;
 }
 
-sub activate_volumes ($cfg, $volids, $snap = undef) {
+sub activate_volumes ($cfg, $volids, $snap = undef, $hints = {}) {
     for my $volid (@$volids) {
         my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
         activate_storage($cfg, $storeid);
-        $plugin->activate_volume($storeid, $scfg, $volname, $snap, {}, {});
+        $plugin->activate_volume($storeid, $scfg, $volname, $snap, {}, $hints);
     }
     return;
 }

@@ -53,7 +53,7 @@ sub start_sim (%param) {
     push @options, '--no-iscsi' if !$iscsi;
     unshift @options, '--release', '25.10' if !exists($param{release});
     $sim->{pid} = open($sim->{out}, '-|', "$top/t/sim/tnsim", '--listen', '127.0.0.1:0', '--state',
-        $sim->{dir}, '--parent-pid', $$, @options) // die "cannot start tnsim: $!\n";
+        $sim->{dir}, '--parent-pid', "$$", @options) // die "cannot start tnsim: $!\n";
     push @sims, $sim;
     IO::Select->new($sim->{out})->can_read(30) or die "tnsim does not start\n";
     my $line = readline($sim->{out}) // die "tnsim ended\n";

@@ -533,17 +533,33 @@ my sub refuse_transfer ($storeid, $scfg, $format, $base_snapshot, $with_snapshot
         . " snapshots, and with tn_initiator kernel\n";
 }
 
+# The volume may have grown since the snapshot.
+my sub size_at ($class, $scfg, $storeid, $volname, $snapshot) {
+    return $class->volume_size_info($scfg, $storeid, $volname, 10) if !defined($snapshot);
+    my $info = $class->volume_snapshot_info($scfg, $storeid, $volname)->{$snapshot}
+        or die "storage '$storeid': volume '$volname' has no snapshot '$snapshot'\n";
+    return $info->{'virtual-size'}
+        // die "storage '$storeid': the NAS does not tell the size of snapshot '$snapshot'\n";
+}
+
 sub volume_export {
     my ($class, $scfg, $storeid, $fh, $volname, $format, $snapshot, $base_snapshot, $with_snapshots) = @_;
 
     refuse_transfer($storeid, $scfg, $format, $base_snapshot, $with_snapshots);
-    my $size = $class->volume_size_info($scfg, $storeid, $volname, 10);
+    my $size = size_at($class, $scfg, $storeid, $volname, $snapshot);
     my $path = map_here($storeid, $scfg, $volname, $snapshot);
-    PVE::Storage::Plugin::write_common_header($fh, $size);
-    run_command(
-        ['dd', "if=$path", 'bs=4M', 'status=none'],
-        output => '>&' . fileno($fh),
-    );
+    eval {
+        PVE::Storage::Plugin::write_common_header($fh, $size);
+        run_command(
+            ['dd', "if=$path", 'bs=4M', 'status=none'],
+            output => '>&' . fileno($fh),
+        );
+    };
+    my $error = $@;
+    # a snapshot was mapped for this alone
+    eval { $class->deactivate_volume($storeid, $scfg, $volname, $snapshot) if defined($snapshot) };
+    warn $@ if $@;
+    die $error if $error;
     return;
 }
 
