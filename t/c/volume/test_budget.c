@@ -56,7 +56,7 @@ static void operations(struct vt *v, size_t n)
     json_decref(list);
     /* Without a delay the NAS would have answered the first of a batch before the
      * second arrives. */
-    tst_sim_world(v->sim, "{\"rtt\": 80}");
+    tst_sim_world(v->sim, "{\"rtt\": 150}");
     vt_count_reset(v);
 
     vt_ok(v, tns_storage_status(v->st, &list, &v->err));
