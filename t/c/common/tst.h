@@ -129,7 +129,7 @@ typedef int (*tst_sweep_fn)(void *user, struct tns_error *err);
 /*
  * Runs fn with the first, second, ... allocation failing (jansson's included) until it succeeds with
  * none failed. Each run answers 0, -TNS_E_NOMEM, or one of also[] (zero-terminated, may be NULL), and
- * tells so in err. TNS_TEST_SWEEP_STEP=N widens the step. Returns how many runs there were.
+ * tells so in err. TNS_TEST_SWEEP_STEP=N widens the step. Returns how many allocations were reached.
  */
 size_t tst_alloc_sweep(tst_sweep_fn fn, void *user, const int also[]);
 

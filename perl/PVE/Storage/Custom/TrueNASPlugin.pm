@@ -305,8 +305,12 @@ sub alloc_image {
     my ($class, $storeid, $scfg, $vmid, $fmt, $name, $size) = @_;
 
     die "storage '$storeid': unsupported format '$fmt', only raw is\n" if ($fmt // 'raw') ne 'raw';
+    my $is_state = ($name // '') =~ m/\Avm-\d+-state-/;
     die "storage '$storeid': state volumes are refused by enable_live_snapshots 0\n"
-        if ($name // '') =~ m/\Avm-\d+-state-/ && !($scfg->{enable_live_snapshots} // 1);
+        if $is_state && !($scfg->{enable_live_snapshots} // 1);
+    die "storage '$storeid': the state of a guest needs a device, which tn_initiator qemu has not:"
+        . " set vmstatestorage of the guest to another storage\n"
+        if $is_state && uses_qemu($scfg);
     return untaint_volname(call($storeid, $scfg, 'volume_alloc', $vmid, $name, $size * 1024));
 }
 
@@ -399,11 +403,10 @@ sub deactivate_volume {
 
 sub map_volume {
     my ($class, $storeid, $scfg, $volname, $snapname, $hints) = @_;
-    my $path = map_here($storeid, $scfg, $volname, $snapname);
     die "storage '$storeid': '$volname' is no device of this node with tn_initiator qemu:"
         . " containers and TPM state need tn_initiator kernel\n"
-        if $path !~ m!\A/!;
-    return $path;
+        if uses_qemu($scfg);
+    return map_here($storeid, $scfg, $volname, $snapname);
 }
 
 sub unmap_volume {
