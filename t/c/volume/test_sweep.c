@@ -194,19 +194,17 @@ static void fault_sweep(const struct vt_op *op, const char *kind)
     }                                                                                      \
     END_TEST
 
-SWEEP(0)
-SWEEP(1)
-SWEEP(2)
-SWEEP(3)
-SWEEP(4)
-SWEEP(5) SWEEP(6) SWEEP(7) SWEEP(8) SWEEP(9) SWEEP(10) SWEEP(11)
+/* clang-format off: it takes the lines for the head of a function */
+SWEEP(0) SWEEP(1) SWEEP(2) SWEEP(3) SWEEP(4) SWEEP(5)
+SWEEP(6) SWEEP(7) SWEEP(8) SWEEP(9) SWEEP(10) SWEEP(11)
+/* clang-format on */
 
 #define ADD(i)                                                                             \
     tcase_add_test(tc, test_a_crash_at_any_step_is_recovered_from_##i);                    \
     tcase_add_test(tc, test_any_failing_call_leaves_nothing_behind_##i);                   \
     tcase_add_test(tc, test_any_lost_reply_is_read_back_##i)
 
-    static void add(TCase *tc)
+static void add(TCase *tc)
 {
     tcase_set_timeout(tc, 300);
     ADD(0);
