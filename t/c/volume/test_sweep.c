@@ -194,7 +194,8 @@ static void fault_sweep(const struct vt_op *op, const char *kind)
     }                                                                                      \
     END_TEST
 
-/* clang-format off: it takes the lines for the head of a function */
+/* clang-format takes these lines for the head of a function */
+/* clang-format off */
 SWEEP(0) SWEEP(1) SWEEP(2) SWEEP(3) SWEEP(4) SWEEP(5)
 SWEEP(6) SWEEP(7) SWEEP(8) SWEEP(9) SWEEP(10) SWEEP(11)
 /* clang-format on */
