@@ -205,7 +205,7 @@ SWEEP(6) SWEEP(7) SWEEP(8) SWEEP(9) SWEEP(10) SWEEP(11)
     tcase_add_test(tc, test_any_failing_call_leaves_nothing_behind_##i);                   \
     tcase_add_test(tc, test_any_lost_reply_is_read_back_##i)
 
-static void add(TCase *tc)
+        static void add(TCase *tc)
 {
     tcase_set_timeout(tc, 300);
     ADD(0);
