@@ -124,23 +124,25 @@ static json_t *mapped_json(const struct tns_mapped *mapped, const char *warning,
                           (int)mapped->already, "warning", text);
 }
 
-/* Mapped and proven already: nothing is asked of the NAS. */
+/* Mapped and proven already: nothing is asked of the NAS. What proves to be something else than the
+ * record says may have been freed, made anew or grown on another node, so then the NAS is asked. */
 static int map_already(struct mapping *m, json_t **ret, struct tns_error *err)
 {
     struct tns_record record = { 0 };
     struct tns_error quiet = TNS_ERROR_INIT;
     struct tns_mapped mapped = { 0 };
     bool found = false;
-    int rc;
 
     if (m->st->opt.qemu ||
         tns__record_read(&m->st->node, m->st->opt.storeid, m->linkname, &record, &quiet))
         return 0;
     record.want.chap = chap_of(m->st);
-    rc = tns__device_verify(&m->st->node, &record.want, &found, &mapped, err);
+    if (tns__device_verify(&m->st->node, &record.want, &found, &mapped, &quiet))
+        tns__log(m->st->ctx, LOG_NOTICE, "volume", "%s: asking the NAS: %s", m->linkname,
+                 quiet.text);
     tns__record_clear(&record);
-    if (rc || !found)
-        return rc;
+    if (!found)
+        return 0;
     *ret = mapped_json(&mapped, NULL, err);
     return *ret ? 0 : -err->code;
 }

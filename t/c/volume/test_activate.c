@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Activation of a volume whose device on this node is not what it was: the NAS decides. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "device/device.h"
+#include "volume/storage.h"
+#include "vt.h"
+
+#define DISK "vm-100-disk-0"
+
+static void folder(const struct vt *v, const char *path)
+{
+    char full[512];
+
+    for (const char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
+        ck_assert(tns__fmt(full, sizeof(full), "%s%.*s", v->root, (int)(at - path), path));
+        mkdir(full, 0755);
+    }
+}
+
+static void link_to(const struct vt *v, const char *path, const char *target)
+{
+    char full[512];
+
+    folder(v, path);
+    ck_assert(tns__fmt(full, sizeof(full), "%s%s", v->root, path));
+    ck_assert_int_eq(symlink(target, full), 0);
+}
+
+/* A node with a root of its own. */
+static struct tns_storage *elsewhere(const struct vt *v)
+{
+    char text[300];
+
+    folder(v, "/elsewhere/");
+    snprintf(text, sizeof(text), "{\"tn_sysroot\": \"%s/elsewhere\"}", v->root);
+    return vt_more(v, "n2", text);
+}
+
+/* What the NAS calls the volume's extent. */
+static void naa_of(const struct vt *v, char ret[33])
+{
+    _tns_json_ json_t *world = tst_sim_get(v->sim, "/world");
+    char disk[300];
+    json_t *row;
+
+    snprintf(disk, sizeof(disk), "zvol/%s", vt_zvol(v, DISK));
+    row = vt_row(world, "extent", "disk", disk);
+    ck_assert_ptr_nonnull(row);
+    ck_assert(tns__fmt(ret, 33, "%s",
+                       json_string_value(json_object_get(row, "naa")) + strlen("0x")));
+}
+
+/* This node had the volume mapped: its record, its link, and a map with one path. */
+static void was_mapped(struct vt *v, uint64_t size_bytes_now)
+{
+    struct tns_addr portal = { .host = "127.0.0.1", .port = 3260 };
+    struct tns_want want = { .storeid = "nas",
+                             .linkname = DISK,
+                             .target_iqn = v->iqn,
+                             .portals = &portal,
+                             .n_portals = 1,
+                             .lun = 7,
+                             .size_bytes = GIB,
+                             .multipath = true };
+    char map[64];
+    char sectors[32];
+
+    naa_of(v, want.naa);
+    vt_ok(v, tns__record_write(&v->st->node, &want, &v->err));
+    snprintf(map, sizeof(map), "/dev/mapper/3%s", want.naa);
+    snprintf(sectors, sizeof(sectors), "%llu\n",
+             (unsigned long long)(size_bytes_now / 512));
+    link_to(v, "/dev/tnstor/nas/" DISK, map);
+    link_to(v, map, "../dm-3");
+    link_to(v, "/sys/class/block/dm-3", "../../block/dm-3");
+    link_to(v, "/sys/block/dm-3/slaves/sdb", "../../../sdb");
+    tst_file(v->root, "sys/block/dm-3/size", sectors);
+}
+
+START_TEST(test_a_volume_freed_elsewhere_is_not_found_whatever_this_node_has_left_of_it)
+{
+    struct tns_storage *other;
+    json_t *mapped = NULL;
+    char name[256];
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    was_mapped(&v, GIB);
+    other = elsewhere(&v);
+    vt_ok(&v, tns_volume_free(other, DISK, &v.err));
+    tns_storage_close(other);
+
+    vt_count_reset(&v);
+    vt_fails(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err), TNS_E_NOTFOUND);
+    ck_assert_int_gt(vt_calls(&v), 0);
+    vt_close(&v);
+}
+END_TEST
+
+/* A path that answers as the test says. */
+static int answer(struct tns_scsi *scsi, struct tns_sysroot *sr, const struct tns_ctx *ctx,
+                  const char *devname, struct tns_scsi_id *ret, struct tns_error *err)
+{
+    (void)sr;
+    (void)ctx;
+    (void)devname;
+    (void)err;
+    *ret = *(const struct tns_scsi_id *)scsi->user;
+    return 0;
+}
+
+START_TEST(test_a_mapped_volume_that_was_grown_on_another_node_is_taken_at_its_new_size)
+{
+    struct tns_scsi_id id = { .size_bytes = 2 * GIB, .blocksize = 512 };
+    struct tns_scsi scsi = { .identify = answer, .user = &id };
+    struct tns_storage *other;
+    json_t *mapped = NULL;
+    char name[256];
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    was_mapped(&v, 2 * GIB);
+    naa_of(&v, id.naa);
+    v.st->node.scsi = &scsi;
+    other = elsewhere(&v);
+    vt_ok(&v, tns_volume_resize(other, DISK, 2 * GIB, &v.err));
+    tns_storage_close(other);
+
+    vt_ok(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err));
+    ck_assert(json_is_true(json_object_get(mapped, "already")));
+    json_decref(mapped);
+    vt_close(&v);
+}
+END_TEST
+
+static void add(TCase *tc)
+{
+    tcase_add_test(
+        tc, test_a_volume_freed_elsewhere_is_not_found_whatever_this_node_has_left_of_it);
+    tcase_add_test(
+        tc, test_a_mapped_volume_that_was_grown_on_another_node_is_taken_at_its_new_size);
+}
+
+int main(void)
+{
+    Suite *s = suite_create("activate");
+
+    setenv("TNS_TEST_CELLS", "25.10/jsonrpc", 0);
+    tst_matrix(s, add);
+    return tst_run(s);
+}
