@@ -143,6 +143,16 @@ int tns__record_remove(struct tns_node *node, const char *storeid, const char *l
 int tns__record_remove_all(struct tns_node *node, const char *storeid,
                            struct tns_error *err);
 
+/* ---- the NAS said so lately: notes below run_dir, gone with the next boot ---- */
+
+/* The NAS has just said that want's NAA is the volume of want's link. */
+void tns__recent_note(struct tns_node *node, const struct tns_want *want);
+/* It said the same within the last ten seconds. */
+bool tns__recent_is(struct tns_node *node, const struct tns_want *want);
+/* Goes with the record. */
+int tns__recent_forget(struct tns_node *node, const char *storeid, const char *linkname,
+                       struct tns_error *err);
+
 /* ---- over the wire, without the kernel (libiscsi) ---- */
 
 /* Targets that SendTargets lists at a portal: array of {"iqn", "portals": ["ip:port", ...]}. CHAP errors

@@ -234,6 +234,8 @@ int tns__record_remove(struct tns_node *node, const char *storeid, const char *l
     char path[512];
     int rc = record_path(storeid, linkname, path, sizeof(path), err);
 
+    if (rc == 0)
+        rc = tns__recent_forget(node, storeid, linkname, err);
     return rc < 0 ? rc : tns__sysroot_unlink(node->sr, err, "%s", path);
 }
 

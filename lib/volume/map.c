@@ -15,6 +15,10 @@
 #include "volume/tempclone.h"
 
 #define INITIATOR_CAP 256
+/* How long the NAS may take to confirm what is mapped here already, and how long a process then goes
+ * without asking again. */
+#define CONFIRM_MS 3000u
+#define AWAY_MS 30000u
 
 struct mapping {
     struct tns_storage *st;
@@ -22,6 +26,9 @@ struct mapping {
     char target_iqn[256];
     struct tns_addr portals[TNS_PORTALS_MAX];
     struct tns_want want;
+    json_t *proven; /* mapped already, as the record says; owned */
+    char proven_naa[33];
+    bool recent; /* and the NAS said so a moment ago */
 };
 
 static struct tns_chap chap_of(const struct tns_storage *st)
@@ -124,9 +131,9 @@ static json_t *mapped_json(const struct tns_mapped *mapped, const char *warning,
                           (int)mapped->already, "warning", text);
 }
 
-/* Mapped and proven already: nothing is asked of the NAS. What proves to be something else than the
- * record says may have been freed, made anew or grown on another node, so then the NAS is asked. */
-static int map_already(struct mapping *m, json_t **ret, struct tns_error *err)
+/* Mapped already, and every path answers as the record says. What does not may have been freed, made
+ * anew or grown on another node: the NAS knows. */
+static int map_proven(struct mapping *m, struct tns_error *err)
 {
     struct tns_record record = { 0 };
     struct tns_error quiet = TNS_ERROR_INIT;
@@ -140,11 +147,13 @@ static int map_already(struct mapping *m, json_t **ret, struct tns_error *err)
     if (tns__device_verify(&m->st->node, &record.want, &found, &mapped, &quiet))
         tns__log(m->st->ctx, LOG_NOTICE, "volume", "%s: asking the NAS: %s", m->linkname,
                  quiet.text);
+    memcpy(m->proven_naa, record.want.naa, sizeof(m->proven_naa));
+    m->recent = found && tns__recent_is(&m->st->node, &record.want);
     tns__record_clear(&record);
     if (!found)
         return 0;
-    *ret = mapped_json(&mapped, NULL, err);
-    return *ret ? 0 : -err->code;
+    m->proven = mapped_json(&mapped, NULL, err);
+    return m->proven ? 0 : -err->code;
 }
 
 /* ---- with the NAS's API away ---- */
@@ -161,6 +170,24 @@ static bool api_is_away(const struct tns_error *err)
     default:
         return false;
     }
+}
+
+/* What is mapped stays usable: the devices answered as the NAS last said they would. */
+static int map_unconfirmed(struct mapping *m, const char *why, json_t **ret,
+                           struct tns_error *err)
+{
+    _tns_json_ json_t *warning =
+        tns__json_pack(err, "{s:s+}", "warning",
+                       "mapped here already, and the API is away: ", why);
+
+    if (!warning)
+        return -err->code;
+    tns__log(m->st->ctx, LOG_WARNING, "volume", "%s: %s", m->linkname,
+             json_string_value(json_object_get(warning, "warning")));
+    if (json_object_update(m->proven, warning))
+        return tns__error_nomem(err);
+    *ret = TNS_STEAL(m->proven);
+    return 0;
 }
 
 /* What this node mapped before is mapped again from its record, proven by INQUIRY as
@@ -225,6 +252,22 @@ static int promote_to_ready(struct tns_storage *st, const struct tns_vol *vol,
     return rc;
 }
 
+/* The name went to another volume, on another node: what this node has under it is let go, unless
+ * somebody uses it, who then has it by its new name. */
+static void let_go_of_another(struct mapping *m)
+{
+    struct tns_error quiet = TNS_ERROR_INIT;
+
+    if (!m->proven || strcmp(m->proven_naa, m->want.naa) == 0)
+        return;
+    tns__log(m->st->ctx, LOG_WARNING, "volume",
+             "%s: the device of that name on this node, naa.%s, is another volume by now",
+             m->linkname, m->proven_naa);
+    if (tns__detach(m->st, m->linkname, false, &quiet))
+        tns__log(m->st->ctx, LOG_WARNING, "volume", "%s: it stays: %s", m->linkname,
+                 quiet.text);
+}
+
 static int map_resolved(struct mapping *m, const struct tns_vol *vol,
                         const struct tns__portals *portals, json_t **ret,
                         struct tns_error *err)
@@ -239,11 +282,34 @@ static int map_resolved(struct mapping *m, const struct tns_vol *vol,
     if (rc == 0)
         rc = tns__initiator_admit(m->st, portals->initiators, vol->target, err);
     if (rc == 0)
+        let_go_of_another(m);
+    if (rc == 0)
         rc = device_map(m, &mapped, err);
     if (rc)
         return rc;
     *ret = mapped_json(&mapped, NULL, err);
-    return *ret ? 0 : -err->code;
+    if (!*ret)
+        return -err->code;
+    if (!m->st->opt.qemu)
+        tns__recent_note(&m->st->node, &m->want);
+    return 0;
+}
+
+/* A mapped volume is confirmed soon, or goes without. */
+static int resolve(struct mapping *m, const char *volname, struct tns__portals *portals,
+                   struct tns_vol **ret, struct tns_error *err)
+{
+    struct tns_ctx *ctx = m->st->ctx;
+    uint64_t deadline = ctx->deadline_ns;
+    uint64_t soon = tns__now_ns() + TNS_MS(CONFIRM_MS);
+    int rc;
+
+    if (m->proven && deadline > soon)
+        ctx->deadline_ns = soon;
+    rc = tns__vol_resolve_more(m->st, volname, TNS_R_EXPORT, tns__portals_put, portals, ret,
+                               err);
+    ctx->deadline_ns = deadline;
+    return rc;
 }
 
 static int map_volume(struct mapping *m, const char *volname, json_t **ret,
@@ -252,11 +318,13 @@ static int map_volume(struct mapping *m, const char *volname, json_t **ret,
     _tns_vol_ struct tns_vol *vol = NULL;
     struct tns__portals portals = { 0 };
     struct tns_error local = TNS_ERROR_INIT;
-    int rc = tns__vol_resolve_more(m->st, volname, TNS_R_EXPORT, tns__portals_put, &portals,
-                                   &vol, &local);
+    int rc = resolve(m, volname, &portals, &vol, &local);
 
     if (rc && api_is_away(&local))
-        rc = map_from_record(m, &local, ret, err);
+        m->st->away_until_ns = tns__now_ns() + TNS_MS(AWAY_MS);
+    if (rc && api_is_away(&local))
+        rc = m->proven ? map_unconfirmed(m, local.text, ret, err)
+                       : map_from_record(m, &local, ret, err);
     else if (rc)
         rc = tns__error_copy(err, &local);
     else
@@ -292,6 +360,27 @@ static int map_check(const struct tns_storage *st, const char *volname, const ch
     return rc;
 }
 
+/* Who answers for it: the last few seconds, the NAS, or, with the API away, this node's record. A
+ * snapshot's clone is this node's own, and its name never becomes another one's. */
+static int map_any(struct mapping *m, const char *volname, const char *snap, json_t **ret,
+                   struct tns_error *err)
+{
+    int rc = map_proven(m, err);
+
+    if (rc == 0 && m->proven && (m->recent || snap || !m->st->session)) {
+        *ret = TNS_STEAL(m->proven);
+        return 0;
+    }
+    if (rc == 0 && m->proven && tns__now_ns() < m->st->away_until_ns)
+        return map_unconfirmed(m, "it did not answer a moment ago", ret, err);
+    if (rc == 0)
+        rc = tns__needs_nas(m->st, err);
+    if (rc)
+        return rc;
+    return snap ? map_snapshot(m, volname, snap, ret, err)
+                : map_volume(m, volname, ret, err);
+}
+
 int tns_volume_map(struct tns_storage *st, const char *volname, const char *snap,
                    json_t **ret, struct tns_error *err)
 {
@@ -306,12 +395,8 @@ int tns_volume_map(struct tns_storage *st, const char *volname, const char *snap
     if (rc == 0)
         rc = map_check(st, volname, snap, &name, m.linkname, &guard.error);
     if (rc == 0)
-        rc = map_already(&m, &answer, &guard.error);
-    if (rc == 0 && !answer)
-        rc = tns__needs_nas(st, &guard.error);
-    if (rc == 0 && !answer)
-        rc = snap ? map_snapshot(&m, volname, snap, &answer, &guard.error)
-                  : map_volume(&m, volname, &answer, &guard.error);
+        rc = map_any(&m, volname, snap, &answer, &guard.error);
+    json_decref(m.proven);
     if (rc)
         return tns__error_prefix(&guard.error, "activating %s%s%s", volname ? volname : "",
                                  snap ? "@" : "", snap ? snap : "");

@@ -62,6 +62,8 @@ struct tns_storage {
     char owner[37];          /* "" while not known */
     uint16_t freed_luns[64]; /* ring: not given out again soon */
     unsigned n_freed;
+    uint64_t
+        away_until_ns; /* the NAS did not confirm a mapped volume: not asked before then */
 };
 
 int tns__options_parse(const json_t *json, struct tns_options *ret, struct tns_error *err);

@@ -34,6 +34,15 @@ static void link_to(const struct vt *v, const char *path, const char *target)
     ck_assert_int_eq(symlink(target, full), 0);
 }
 
+/* The NAS's last word on the volume is older than it may be. */
+static void a_while_ago(const struct vt *v)
+{
+    char full[600];
+
+    ck_assert(tns__fmt(full, sizeof(full), "%s%s/recent/nas/" DISK, v->root, v->run));
+    ck_assert_int_eq(unlink(full), 0);
+}
+
 /* A node with a root of its own. */
 static struct tns_storage *elsewhere(const struct vt *v)
 {
@@ -143,12 +152,114 @@ START_TEST(test_a_mapped_volume_that_was_grown_on_another_node_is_taken_at_its_n
 }
 END_TEST
 
+/* This node has no initiator and no multipathd; what it would run is not run. */
+static int no_program(struct tns_runner *r, const struct tns_ctx *ctx,
+                      const char *const argv[], struct tns_run_result *ret,
+                      struct tns_error *err)
+{
+    (void)r;
+    (void)ctx;
+    (void)ret;
+    return tns__error_set(err, TNS_E_DEVICE, "%s is not run here", argv[0]);
+}
+
+START_TEST(test_a_name_that_went_to_another_volume_elsewhere_never_maps_the_one_it_was)
+{
+    struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
+    struct tns_scsi scsi = { .identify = answer, .user = &id };
+    struct tns_runner runner = { .run = no_program };
+    struct tns_storage *other;
+    json_t *mapped = NULL;
+    char name[256];
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    was_mapped(&v, GIB);
+    naa_of(&v, id.naa);
+    v.st->node.scsi = &scsi;
+    v.st->node.runner = &runner;
+    vt_ok(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err));
+    json_decref(mapped);
+    mapped = NULL;
+    a_while_ago(&v);
+    other = elsewhere(&v);
+    vt_ok(&v, tns_volume_rename(other, DISK, 200, NULL, name, &v.err));
+    vt_ok(&v, tns_volume_alloc(other, 100, DISK, GIB, name, &v.err));
+    tns_storage_close(other);
+
+    ck_assert_int_ne(tns_volume_map(v.st, DISK, NULL, &mapped, &v.err), 0);
+    ck_assert_ptr_null(mapped);
+    tns__error_clear(&v.err);
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_a_mapped_volume_asks_the_nas_once_and_not_again_within_seconds)
+{
+    struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
+    struct tns_scsi scsi = { .identify = answer, .user = &id };
+    char name[256];
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    was_mapped(&v, GIB);
+    naa_of(&v, id.naa);
+    v.st->node.scsi = &scsi;
+    for (int i = 0; i < 3; i++) {
+        json_t *mapped = NULL;
+
+        vt_count_reset(&v);
+        vt_ok(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err));
+        ck_assert_int_eq(vt_calls(&v) > 0, i == 0);
+        ck_assert(json_is_true(json_object_get(mapped, "already")));
+        json_decref(mapped);
+    }
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_a_mapped_volume_stays_usable_while_the_api_hangs_and_is_asked_for_once)
+{
+    struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
+    struct tns_scsi scsi = { .identify = answer, .user = &id };
+    char name[256];
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    was_mapped(&v, GIB);
+    naa_of(&v, id.naa);
+    v.st->node.scsi = &scsi;
+    tst_sim_fault(v.sim, "{\"match\": \"*\", \"do\": \"hang\", \"count\": 1000}");
+    for (int i = 0; i < 3; i++) {
+        uint64_t from = tns__now_ns();
+        json_t *mapped = NULL;
+
+        vt_ok(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err));
+        ck_assert_uint_lt(tns__now_ns() - from, TNS_MS(i == 0 ? 6000 : 1000));
+        ck_assert(json_is_true(json_object_get(mapped, "already")));
+        ck_assert_ptr_nonnull(
+            strstr(json_string_value(json_object_get(mapped, "warning")), "API is away"));
+        json_decref(mapped);
+    }
+    tst_sim_reset(v.sim);
+    vt_close(&v);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
     tcase_add_test(
         tc, test_a_volume_freed_elsewhere_is_not_found_whatever_this_node_has_left_of_it);
     tcase_add_test(
         tc, test_a_mapped_volume_that_was_grown_on_another_node_is_taken_at_its_new_size);
+    tcase_add_test(
+        tc, test_a_name_that_went_to_another_volume_elsewhere_never_maps_the_one_it_was);
+    tcase_add_test(tc, test_a_mapped_volume_asks_the_nas_once_and_not_again_within_seconds);
+    tcase_add_test(
+        tc, test_a_mapped_volume_stays_usable_while_the_api_hangs_and_is_asked_for_once);
 }
 
 int main(void)
