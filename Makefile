@@ -97,7 +97,7 @@ $$(O)/bin/$(1): $$(patsubst %.c,$$(O)/%.o,$$(sort $$(wildcard $(1)/*.c))) $$(LIB
 	$$(Q)$$(CC) -pie $$(TNS_LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
 )
 endef
-$(foreach p,$(if $(filter session,$(LAYERS)),tnctl tnsessiond),$(eval $(call program,$(p))))
+$(foreach p,$(if $(filter volume,$(LAYERS)),tnctl) $(if $(filter session,$(LAYERS)),tnsessiond),$(eval $(call program,$(p))))
 
 all: $(ALL)
 

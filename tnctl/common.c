@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -90,11 +91,16 @@ int tnctl_print(const struct tnctl *ctl, const json_t *value)
     return TNCTL_FAILED;
 }
 
-static void log_to_stderr(void *user, int level, const char *component, const char *msg)
+void tnctl_log(void *user, int level, const char *component, const char *msg)
 {
     (void)user;
     (void)level;
     fprintf(stderr, "%s: %s\n", component, msg);
+}
+
+int tnctl_log_level(const struct tnctl *ctl)
+{
+    return LOG_WARNING + (ctl->verbose > 3 ? 3 : ctl->verbose);
 }
 
 struct tns_session *tnctl_open(const struct tnctl *ctl, int *ret_exit)
@@ -112,8 +118,8 @@ struct tns_session *tnctl_open(const struct tnctl *ctl, int *ret_exit)
     if (!rc) {
         opts.key = key;
         opts.run_dir = ctl->run_dir[0] ? ctl->run_dir : NULL;
-        opts.log_fn = log_to_stderr;
-        opts.log_level = 4 + (ctl->verbose > 3 ? 3 : ctl->verbose);
+        opts.log_fn = tnctl_log;
+        opts.log_level = tnctl_log_level(ctl);
         rc = tns__session_open(&opts, &s, &err);
     }
     if (!rc) /* one budget for the whole command */

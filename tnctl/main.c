@@ -8,11 +8,12 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "tnctl.h"
+#include "storage.h"
 
 static const struct tnctl_cmd *const commands[] = {
-    &tnctl_cmd_call,
-    &tnctl_cmd_ping,
+    &tnctl_cmd_call,  &tnctl_cmd_ping,  &tnctl_cmd_doctor,
+    &tnctl_cmd_setup, &tnctl_cmd_list,  &tnctl_cmd_show,
+    &tnctl_cmd_gc,    &tnctl_cmd_adopt, &tnctl_cmd_release,
 };
 
 enum option_id {
@@ -27,6 +28,7 @@ enum option_id {
     OPT_KEY_FILE,
     OPT_NO_HOLDER,
     OPT_PORT,
+    OPT_ROOT,
     OPT_RUN_DIR,
     OPT_SCHEME,
     OPT_TIMEOUT,
@@ -47,6 +49,7 @@ static const struct option options[] = {
     { "key-file", required_argument, NULL, OPT_KEY_FILE },
     { "no-holder", no_argument, NULL, OPT_NO_HOLDER },
     { "port", required_argument, NULL, OPT_PORT },
+    { "root", required_argument, NULL, OPT_ROOT },
     { "run-dir", required_argument, NULL, OPT_RUN_DIR },
     { "scheme", required_argument, NULL, OPT_SCHEME },
     { "timeout", required_argument, NULL, OPT_TIMEOUT },
@@ -63,7 +66,8 @@ static void print_help(void)
     for (size_t i = 0; i < TNS_ARRAY_LEN(commands); i++)
         printf("  %s %s\n      %s\n", commands[i]->name, commands[i]->args,
                commands[i]->help);
-    puts("\nWhere the NAS is:\n"
+    puts("\nSTOREID is a storage of /etc/pve/storage.cfg, which says where its NAS is.\n"
+         "\nFor call and ping, where the NAS is:\n"
          "  --host NAME[,NAME]    name or address; several are tried in order\n"
          "  --port N              other than 443\n"
          "  --transport ws|rest   websocket (the default), or REST\n"
@@ -76,11 +80,13 @@ static void print_help(void)
          "  --ca-file FILE        other authorities than the system's\n"
          "  --insecure            accept any certificate\n"
          "How:\n"
-         "  --timeout SECONDS     for the whole command, default 30\n"
+         "  --timeout SECONDS     for the whole command, default 30; on a storage, for "
+         "each call, 60\n"
          "  --json                results and errors as one line of JSON\n"
          "  --no-holder           log in here, not through tnsessiond\n"
          "  --holder PROGRAM      another tnsessiond to start\n"
          "  --run-dir DIR         instead of /run/tnstor\n"
+         "  --root DIR            a storage's files of this node are below it\n"
          "  -v, --verbose         tell more on stderr; twice for more still\n"
          "  --help, --version");
 }
@@ -126,6 +132,8 @@ static const char **text_option(struct tnctl *ctl, int id)
         return &ctl->session.hosts;
     case OPT_KEY_FILE:
         return &ctl->key_file;
+    case OPT_ROOT:
+        return &ctl->root;
     case OPT_SCHEME:
         return &ctl->session.scheme;
     case OPT_TRANSPORT:

@@ -23,6 +23,7 @@ enum tnctl_exit {
 struct tnctl {
     struct tns_session_opts session; /* but for the key, which is read when it is needed */
     const char *key_file;
+    const char *root; /* NULL: this node's own; stands before /etc/pve, /sys, /dev */
     char run_dir[128];
     bool json;
     int verbose;
@@ -41,6 +42,10 @@ extern const struct tnctl_cmd tnctl_cmd_ping;
 
 /* Reads the key and opens the session; on failure it has told why and *ret_exit is the exit code. */
 struct tns_session *tnctl_open(const struct tnctl *ctl, int *ret_exit);
+
+/* Log lines on stderr, as many as -v asks for. */
+void tnctl_log(void *user, int level, const char *component, const char *msg);
+int tnctl_log_level(const struct tnctl *ctl);
 
 /* Tells an error in one line on stderr (or as JSON) and gives the exit code that stands for it. */
 int tnctl_fail(const struct tnctl *ctl, const struct tns_error *err);

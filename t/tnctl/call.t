@@ -184,7 +184,7 @@ fails('wrong key', 3, qr/\Atnctl: auth: /, @nas, '--fingerprint', $sim->{fingerp
     my ($exit, $out) = run_tnctl('--help');
     is($exit, 0, '--help');
     like($out, qr/\Ausage: tnctl /, 'says how');
-    like($out, qr/^  \Q$_\E /m, "knows $_") for qw(call ping);
+    like($out, qr/^  \Q$_\E /m, "knows $_") for qw(call ping doctor setup list show gc adopt release);
     ($exit, $out) = run_tnctl('--version');
     like($out, qr/\Atnctl [0-9.]+\n\z/, '--version');
 }
