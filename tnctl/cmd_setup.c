@@ -44,7 +44,9 @@ static int print_check(const json_t *report)
     size_t i;
 
     json_array_foreach(json_object_get(report, "warnings"), i, warning)
+    {
         printf("warning: %s\n", json_string_value(warning));
+    }
     printf("%s: everything that the storage needs is there\n",
            tnctl_text(report, "release"));
     return tnctl_flush();
