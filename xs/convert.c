@@ -16,7 +16,28 @@ tns_text tns_xs_text(pTHX_ SV *sv, const char *what)
     return s;
 }
 
-/* A flat hash of strings; references in it (content, nodes) are PVE's own and left out. */
+static void drop_json(pTHX_ void *obj)
+{
+    PERL_UNUSED_CONTEXT;
+    json_decref(obj);
+}
+
+static void set_option(pTHX_ json_t *obj, HV *hv, HE *he)
+{
+    SV *value = hv_iterval(hv, he);
+    STRLEN klen, len;
+    const char *key = HePV(he, klen);
+    const char *s;
+
+    SvGETMAGIC(value);
+    if (!SvOK(value) || SvROK(value))
+        return;
+    s = SvPVutf8_nomg(value, len);
+    json_object_setn_new(obj, key, klen, json_stringn(s, len));
+}
+
+/* A flat hash of strings; references in it (content, nodes) are PVE's own and left out. A value may be
+ * tied, and die when it is looked at: until the end the object belongs to the scope. */
 json_t *tns_xs_options(pTHX_ SV *sv)
 {
     json_t *obj;
@@ -27,18 +48,13 @@ json_t *tns_xs_options(pTHX_ SV *sv)
         croak("the options are not a hash");
     hv = (HV *)SvRV(sv);
     obj = json_object();
+    ENTER;
+    SAVEDESTRUCTOR_X(drop_json, obj);
     hv_iterinit(hv);
-    while (obj && (he = hv_iternext(hv))) {
-        SV *value = HeVAL(he);
-        STRLEN klen, len;
-        const char *key = HePV(he, klen);
-        const char *s;
-
-        if (!SvOK(value) || SvROK(value))
-            continue;
-        s = SvPVutf8(value, len);
-        json_object_setn_new(obj, key, klen, json_stringn(s, len));
-    }
+    while (obj && (he = hv_iternext(hv)))
+        set_option(aTHX_ obj, hv, he);
+    json_incref(obj);
+    LEAVE;
     return obj;
 }
 

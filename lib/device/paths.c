@@ -81,11 +81,12 @@ static int find_at(struct tns_node *node, const struct tns__session *s, unsigned
     return 1;
 }
 
-/* A LUN above 255 has two spellings, and the target decides which one it knows. */
+/* A LUN above 255 has two spellings, and the target decides which one it knows: the flat one comes
+ * first, since some targets read of the plain one the lower 8 bits alone, which are another LUN. */
 static size_t spellings(unsigned lun, unsigned ret[2])
 {
-    ret[0] = lun;
-    ret[1] = lun | 0x4000u;
+    ret[0] = lun > 255 ? lun | 0x4000u : lun;
+    ret[1] = lun;
     return lun > 255 ? 2 : 1;
 }
 

@@ -128,19 +128,23 @@ static int identify_at(struct tns__probe *probe, int lun, struct tns_scsi_id *re
     return 0;
 }
 
+/* Above 255 the flat address comes first, as the standard has it. LIO knows only the plain 16 bits and
+ * says so; tgt reads of those the lower 8 alone, and would answer as another LUN. */
 int tns__probe_lun(struct tns__probe *probe, uint16_t lun, struct tns_scsi_id *ret,
                    uint16_t *ret_address, struct tns_error *err)
 {
-    struct tns_error plain = TNS_ERROR_INIT;
-    uint16_t address = lun;
-    int rc = identify_at(probe, address, ret, &plain);
+    struct tns_error flat = TNS_ERROR_INIT;
+    uint16_t address = lun > 255 ? (uint16_t)(lun | FLAT_SPACE) : lun;
+    int rc = identify_at(probe, address, ret, &flat);
 
-    if (rc == -TNS_E_NOTFOUND && lun > 255) {
-        address = (uint16_t)(lun | FLAT_SPACE);
-        rc = identify_at(probe, address, ret, NULL);
+    if (rc == -TNS_E_NOTFOUND && address != lun) {
+        address = lun;
+        rc = identify_at(probe, address, ret, err);
+    } else if (rc < 0) {
+        return tns__error_copy(err, &flat);
     }
     if (rc < 0)
-        return tns__error_copy(err, &plain);
+        return rc;
     *ret_address = address;
     return 0;
 }

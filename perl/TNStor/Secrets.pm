@@ -4,6 +4,8 @@ package TNStor::Secrets;
 
 use v5.36;
 
+use Time::HiRes ();
+
 # pmxcfs gives everything below priv to root alone. Tests look elsewhere.
 our $DIR = '/etc/pve/priv/storage';
 
@@ -24,9 +26,11 @@ sub read ($storeid) {
     return \%secrets;
 }
 
-# Seconds of the last change, so that a cached session notices a new key.
+# Differs after each change, so that a cached session notices a new key: every change is a file of its
+# own, put in place of the other, and times are those of the file system, which may be whole seconds.
 sub changed ($storeid) {
-    return (stat(file($storeid)))[9] // 0;
+    my @stat = Time::HiRes::stat(file($storeid));
+    return @stat ? join('-', @stat[1, 7, 9]) : '';
 }
 
 sub write ($storeid, $secrets) {

@@ -80,6 +80,18 @@ subtest 'set: a new key is checked, kept, and used at once' => sub {
     is_deeply($plugin->list_images('nas', $scfg, undef, undef, {}), [], 'the new one works');
 };
 
+subtest 'a key that changes twice within a second is noticed each time' => sub {
+    my $cfg = add(target_iqn => undef);
+    my %seen;
+    for my $key ($sim->{api_key}, '1-' . 'y' x 64) {
+        TNStor::Secrets::update('nas', { api_key => $key });
+        utime(1000, 1000, "$TNStor::Secrets::DIR/nas.pw") or die "utime: $!\n"; # as pmxcfs has times
+        $seen{ TNStor::Secrets::changed('nas') } = 1;
+    }
+    is(scalar(keys %seen), 2, 'another state of the file');
+    ok(error_of(sub { $plugin->list_images('nas', $cfg->{ids}->{nas}, undef, undef, {}) }), 'the new key is the one used');
+};
+
 subtest 'set: the key cannot be deleted, another secret can' => sub {
     my $cfg = add(target_iqn => undef);
     my $scfg = $cfg->{ids}->{nas};

@@ -169,6 +169,25 @@ subtest 'no memory is lost in opening and closing' => sub {
     cmp_ok(resident_kib() - $before, '<', 512, 'KiB more');
 };
 
+subtest 'no memory is lost when an option dies as it is looked at' => sub {
+    my sub round ($n) {
+        for (1 .. $n) {
+            my %options = map { ("option$_" => 'x' x 4000) } 1 .. 8;
+            tie $options{dies}, 'Dies';
+            error_of(sub { TNStor::Storage->open(\%options) }) eq "dies\n" or die "it did not die\n";
+        }
+    }
+    round(200);
+    my $before = resident_kib();
+    round(2_000);
+    cmp_ok(resident_kib() - $before, '<', 512, 'KiB more');
+};
+
+package Dies {
+    sub TIESCALAR ($class) { return bless {}, $class }
+    sub FETCH ($self) { die "dies\n" }
+}
+
 subtest 'the API key is in no error and no log line' => sub {
     my @lines;
     my $key = '1-' . 'k' x 64;

@@ -83,6 +83,35 @@ START_TEST(test_map_with_sessions_needs_one_command_however_many_luns_there_are)
 }
 END_TEST
 
+/* As tgt has it: the plain spelling reaches whatever has the lower 8 bits as its number. */
+START_TEST(test_a_lun_above_255_is_scanned_in_flat_space_first)
+{
+    world_session(w, 0);
+    world_session(w, 1);
+    world_lun_gone(w, 1);
+    world_lun(w, 517, W_NAA_B);
+    world_lun(w, 0x4000 | 517, W_NAA_A);
+    want.lun = 517;
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(mapped.paths, 2);
+    ck_assert_uint_eq(w->scans, 2);
+}
+END_TEST
+
+START_TEST(
+    test_a_lun_above_255_is_scanned_in_plain_spelling_where_the_target_knows_no_other)
+{
+    world_session(w, 0);
+    world_session(w, 1);
+    world_lun_gone(w, 1);
+    world_lun(w, 517, W_NAA_A);
+    want.lun = 517;
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(mapped.paths, 2);
+    ck_assert_uint_eq(w->scans, 4);
+}
+END_TEST
+
 START_TEST(test_a_mapped_volume_is_asked_once_per_path_and_nothing_else)
 {
     mapped_before();
@@ -232,6 +261,8 @@ static Suite *suite(void)
     const TTest *const tests[] = {
         test_map_logs_in_scans_proves_and_links,
         test_map_with_sessions_needs_one_command_however_many_luns_there_are,
+        test_a_lun_above_255_is_scanned_in_flat_space_first,
+        test_a_lun_above_255_is_scanned_in_plain_spelling_where_the_target_knows_no_other,
         test_a_mapped_volume_is_asked_once_per_path_and_nothing_else,
         test_d22_map_and_unmap_twice_are_no_ops,
         test_d22_unmap_after_free_knows_the_volume_by_its_record,

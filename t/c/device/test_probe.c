@@ -116,6 +116,21 @@ START_TEST(test_a_lun_that_is_not_there_is_not_found)
 }
 END_TEST
 
+/* tgtd reads of a plain address the lower 8 bits alone: 512 would be its controller, 517 LUN 5. */
+START_TEST(test_a_lun_above_255_is_never_another_one)
+{
+    struct tns_scsi_id id;
+
+    tgt_lun_add(&tgt, 512, "b.img", 32 * MIB, TGT_NAA_B, "bbbb");
+    tst_ok(identify(512, &id), &err);
+    ck_assert_str_eq(id.naa, TGT_NAA_B);
+    tgt_lun_remove(&tgt, 512);
+    tgt_lun_add(&tgt, 517, "b.img", 32 * MIB, TGT_NAA_B, "bbbb");
+    tst_ok(identify(517, &id), &err);
+    ck_assert_str_eq(id.naa, TGT_NAA_B);
+}
+END_TEST
+
 START_TEST(test_report_luns_sees_added_and_removed_luns)
 {
     json_t *luns = NULL;
@@ -262,6 +277,18 @@ START_TEST(test_qemu_maps_a_lun_that_is_proven_on_every_portal)
 }
 END_TEST
 
+START_TEST(test_qemu_is_given_the_address_under_which_a_lun_above_255_was_proven)
+{
+    struct tns_want want = want_lun(512);
+    struct tns_mapped mapped;
+
+    tgt_lun_remove(&tgt, 5);
+    tgt_lun_add(&tgt, 512, "a.img", 64 * MIB, TGT_NAA_A, SERIAL);
+    tst_ok(qemu_map(&want, &mapped), &err);
+    ck_assert_msg(strstr(mapped.device, "/16896") != NULL, "%s", mapped.device);
+}
+END_TEST
+
 START_TEST(test_a_silent_swap_behind_a_lun_is_refused_every_time)
 {
     struct tns_want want = want_lun(5);
@@ -362,12 +389,15 @@ static Suite *suite(void)
     tcase_add_test(tc, test_a_target_that_is_not_there_is_named);
     tcase_add_test(tc, test_identity_and_size_come_from_the_lun_itself);
     tcase_add_test(tc, test_a_lun_that_is_not_there_is_not_found);
+    tcase_add_test(tc, test_a_lun_above_255_is_never_another_one);
     tcase_add_test(tc, test_report_luns_sees_added_and_removed_luns);
     tcase_add_test(tc, test_a_resized_lun_shows_its_new_size);
     tcase_add_test(tc, test_chap_with_the_right_password_is_let_in);
     tcase_add_test(tc, test_chap_with_a_wrong_password_or_none_is_an_auth_error);
     tcase_add_test(tc, test_mutual_chap_proves_both_sides);
     tcase_add_test(tc, test_qemu_maps_a_lun_that_is_proven_on_every_portal);
+    tcase_add_test(tc,
+                   test_qemu_is_given_the_address_under_which_a_lun_above_255_was_proven);
     tcase_add_test(tc, test_a_silent_swap_behind_a_lun_is_refused_every_time);
     tcase_add_test(tc,
                    test_an_edited_extent_that_keeps_its_naa_is_refused_by_size_and_serial);

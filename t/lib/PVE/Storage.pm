@@ -129,11 +129,12 @@ sub path ($cfg, $volid, $snap = undef) {
     return wantarray ? ($path, $owner, $vtype) : $path;
 }
 
-sub activate_volumes ($cfg, $volids, $snap = undef, $hints = {}) {
+sub activate_volumes ($cfg, $volids, $snap = undef, $hints = undef) {
+    my @hints = $APIVER >= 13 ? ($hints) : ();
     for my $volid (@$volids) {
         my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
         activate_storage($cfg, $storeid);
-        $plugin->activate_volume($storeid, $scfg, $volname, $snap, {}, $hints);
+        $plugin->activate_volume($storeid, $scfg, $volname, $snap, {}, @hints);
     }
     return;
 }
@@ -149,6 +150,60 @@ sub deactivate_volumes ($cfg, $volids, $snap = undef) {
     return;
 }
 
+sub map_volume ($cfg, $volid, $snap = undef, $hints = undef) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    return $plugin->map_volume($storeid, $scfg, $volname, $snap, $APIVER >= 13 ? $hints : ());
+}
+
+sub unmap_volume ($cfg, $volid, $snap = undef) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    return $plugin->unmap_volume($storeid, $scfg, $volname, $snap);
+}
+
+my %allowed = (
+    host_device => { filename => 1 },
+    iscsi => { map { $_ => 1 } qw(transport portal target lun initiator-name header-digest timeout) },
+);
+
+sub qemu_blockdev_options ($cfg, $volid, $machine_version, $options) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    my $blockdev = $plugin->qemu_blockdev_options($scfg, $storeid, $volname, $machine_version, $options);
+    my $driver = $blockdev->{driver} // die "storage plugin for '$storeid' did not return a blockdev driver\n";
+    my $keys = $allowed{$driver} // die "blockdev driver '$driver' not allowed\n";
+    delete $blockdev->@{ grep { $_ ne 'driver' && !$keys->{$_} } keys %$blockdev };
+    return $blockdev;
+}
+
+sub volume_qemu_snapshot_method ($cfg, $volid) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    return $plugin->volume_qemu_snapshot_method($storeid, $scfg, $volname);
+}
+
+sub volume_snapshot_needs_fsfreeze ($cfg, $volid) {
+    return $plugin->volume_snapshot_needs_fsfreeze();
+}
+
+sub volume_export ($cfg, $fh, $volid, $format, $snap, $base_snap, $with_snapshots) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    return $plugin->volume_export($scfg, $storeid, $fh, $volname, $format, $snap, $base_snap, $with_snapshots);
+}
+
+sub volume_import ($cfg, $fh, $volid, $format, $snap, $base_snap, $with_snapshots, $allow_rename) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    return $plugin->volume_import($scfg, $storeid, $fh, $volname, $format, $snap, $base_snap, $with_snapshots,
+        $allow_rename);
+}
+
+sub volume_export_formats ($cfg, $volid, $snap, $base_snap, $with_snapshots) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    return $plugin->volume_export_formats($scfg, $storeid, $volname, $snap, $base_snap, $with_snapshots);
+}
+
+sub volume_import_formats ($cfg, $volid, $snap, $base_snap, $with_snapshots) {
+    my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
+    return $plugin->volume_import_formats($scfg, $storeid, $volname, $snap, $base_snap, $with_snapshots);
+}
+
 sub volume_size_info ($cfg, $volid, $timeout = 5) {
     my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
     return $plugin->volume_size_info($scfg, $storeid, $volname, $timeout);
@@ -157,7 +212,7 @@ sub volume_size_info ($cfg, $volid, $timeout = 5) {
 sub volume_resize ($cfg, $volid, $size, $running = 0, $snap = undef) {
     my ($storeid, $scfg, $volname) = lookup($cfg, $volid);
     activate_storage($cfg, $storeid);
-    return $plugin->volume_resize($scfg, $storeid, $volname, $size, $running, $snap);
+    return $plugin->volume_resize($scfg, $storeid, $volname, $size, $running, $APIVER >= 15 ? $snap : ());
 }
 
 sub volume_snapshot ($cfg, $volid, $snap) {

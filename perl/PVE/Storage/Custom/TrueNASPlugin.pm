@@ -5,11 +5,11 @@ package PVE::Storage::Custom::TrueNASPlugin;
 use v5.36;
 
 use PVE::Storage::Plugin;
-use PVE::Tools qw(run_command);
 
 use TNStor::Handles;
 use TNStor::Options;
 use TNStor::Secrets;
+use TNStor::Stream;
 
 use base qw(PVE::Storage::Plugin);
 
@@ -91,6 +91,11 @@ my sub untaint_storeid ($storeid) {
 my sub untaint_int ($number) {
     $number =~ m/\A(\d+)\z/ or die "unexpected number '$number'\n";
     return int($1);
+}
+
+# Tests have a node of their own below some directory.
+my sub on_this_node ($path) {
+    return ($TNStor::Handles::NODE{tn_sysroot} // '') . $path;
 }
 
 my sub uses_qemu ($scfg) {
@@ -536,6 +541,12 @@ my sub refuse_transfer ($storeid, $scfg, $format, $base_snapshot, $with_snapshot
         . " snapshots, and with tn_initiator kernel\n";
 }
 
+# What comes from below may name the storage already.
+my sub transfer_failed ($storeid, $what, $error) {
+    $error =~ s/\Astorage '[^']*': //;
+    die "storage '$storeid': $what: $error";
+}
+
 # The volume may have grown since the snapshot.
 my sub size_at ($class, $scfg, $storeid, $volname, $snapshot) {
     return $class->volume_size_info($scfg, $storeid, $volname, 10) if !defined($snapshot);
@@ -553,20 +564,17 @@ sub volume_export {
     my $path = map_here($storeid, $scfg, $volname, $snapshot);
     eval {
         PVE::Storage::Plugin::write_common_header($fh, $size);
-        run_command(
-            ['dd', "if=$path", 'bs=4M', 'status=none'],
-            output => '>&' . fileno($fh),
-        );
+        TNStor::Stream::send_device(on_this_node($path), $fh, $size);
     };
     my $error = $@;
     # a snapshot was mapped for this alone
     eval { $class->deactivate_volume($storeid, $scfg, $volname, $snapshot) if defined($snapshot) };
     warn $@ if $@;
-    die $error if $error;
+    transfer_failed($storeid, "export of '$volname'", $error) if $error;
     return;
 }
 
-# Takes the wanted name if it is free, another one if that is allowed.
+# Takes the wanted name; another one if that is taken and may be.
 my sub alloc_for_import ($class, $storeid, $scfg, $volname, $size_kib, $allow_rename) {
     my (undef, $name, $vmid) = $class->parse_volname($volname);
     return $class->cluster_lock_storage(
@@ -574,11 +582,11 @@ my sub alloc_for_import ($class, $storeid, $scfg, $volname, $size_kib, $allow_re
         $scfg->{shared},
         undef,
         sub {
-            my $new = eval { $class->alloc_image($storeid, $scfg, $vmid, 'raw', $name, $size_kib) };
-            return $new if defined($new);
-            die $@ if !$allow_rename;
-            warn "volume $storeid:$volname cannot be made, importing under another name: $@";
-            return $class->alloc_image($storeid, $scfg, $vmid, 'raw', undef, $size_kib);
+            my $is_taken = $class->list_images($storeid, $scfg, undef, ["$storeid:$name"], {})->@*;
+            warn "volume $storeid:$name exists already, importing under another name\n"
+                if $is_taken && $allow_rename;
+            undef $name if $is_taken && $allow_rename;
+            return $class->alloc_image($storeid, $scfg, $vmid, 'raw', $name, $size_kib);
         },
     );
 }
@@ -590,21 +598,19 @@ sub volume_import {
     ) = @_;
 
     refuse_transfer($storeid, $scfg, $format, $base_snapshot, $with_snapshots);
-    my ($size) = PVE::Storage::Plugin::read_common_header($fh);
+    my $size = eval { TNStor::Stream::read_size($fh) };
+    transfer_failed($storeid, "import of '$volname'", $@) if $@;
     my $size_kib = int(($size + 1023) / 1024);
     my $new = alloc_for_import($class, $storeid, $scfg, $volname, $size_kib, $allow_rename);
     eval {
         my $path = map_here($storeid, $scfg, $new, undef);
-        run_command(
-            ['dd', "of=$path", 'conv=sparse,fsync', 'bs=64k', 'status=none'],
-            input => '<&' . fileno($fh),
-        );
+        TNStor::Stream::receive_device($fh, on_this_node($path), $size);
         $class->deactivate_volume($storeid, $scfg, $new);
     };
     if (my $error = $@) {
         eval { $class->free_image($storeid, $scfg, $new, 0, 'raw') };
         warn $@ if $@;
-        die $error;
+        transfer_failed($storeid, "import of '$volname'", $error);
     }
     return untaint_storeid($storeid) . ":$new";
 }

@@ -82,7 +82,7 @@ sub list_volumes {
 sub path { die "not implemented\n" }
 
 sub write_common_header ($fh, $size) {
-    syswrite($fh, pack('Q<', $size), 8) == 8 or die "write error: $!\n";
+    (syswrite($fh, pack('Q<', $size), 8) // 0) == 8 or die "write error: $!\n";
     return;
 }
 
