@@ -112,6 +112,8 @@ int tns__device_resize(struct tns_node *node, const struct tns_want *want,
  * record of ours and whose paths say LUN unsupported. Returns how many it removed. */
 int tns__device_tidy(struct tns_node *node, const char *storeid, unsigned *ret_removed,
                      struct tns_error *err);
+/* The same, at most every ten minutes on this node and for three seconds; failures are logged. */
+void tns__device_tidy_seldom(struct tns_node *node, const char *storeid);
 /* Everything known of one volume on this node: {mapped, path, device, wwid, size, paths: [{dev,
  * portal, state, naa, size}], holders: [..], openers: [..]}. */
 int tns__device_status(struct tns_node *node, const struct tns_want *want, json_t **ret,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Leftovers: devices of volumes that were freed elsewhere, and the traces of a storage that goes. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -7,6 +9,11 @@
 #include "device/lock.h"
 #include "device/record_priv.h"
 #include "device/verify.h"
+
+#define NOTE "%s/tidied/%s"
+/* Leftovers of volumes that were freed elsewhere wait for the next volume to be mapped here. */
+#define SELDOM_MS (10u * 60u * 1000u)
+#define SELDOM_BUDGET_MS 3000u
 
 /* Every path was asked, and every one says that the target has no such LUN any more. */
 static bool is_gone(struct tns_node *node, struct tns__located *at)
@@ -81,6 +88,39 @@ int tns__device_tidy(struct tns_node *node, const char *storeid, unsigned *ret_r
     }
     *ret_removed = removed;
     return 0;
+}
+
+/* The note goes first: of several processes one tidies up. */
+static bool was_tidied(struct tns_node *node, const char *storeid)
+{
+    uint64_t now = tns__now_ns(), at;
+    char text[32];
+    int len;
+
+    if (tns__sysroot_read_u64(node->sr, &at, NULL, NOTE, tns__run_dir(node), storeid) ==
+            0 &&
+        at <= now && now - at < TNS_MS(SELDOM_MS))
+        return true;
+    len = snprintf(text, sizeof(text), "%" PRIu64 "\n", now);
+    return tns__sysroot_replace(node->sr, text, (size_t)len, 0600, NULL, NOTE,
+                                tns__run_dir(node), storeid) < 0;
+}
+
+void tns__device_tidy_seldom(struct tns_node *node, const char *storeid)
+{
+    struct tns_error mine = TNS_ERROR_INIT;
+    uint64_t deadline = node->ctx->deadline_ns;
+    uint64_t soon = tns__now_ns() + TNS_MS(SELDOM_BUDGET_MS);
+    unsigned removed;
+
+    if (was_tidied(node, storeid))
+        return;
+    if (deadline > soon)
+        node->ctx->deadline_ns = soon;
+    if (tns__device_tidy(node, storeid, &removed, &mine) < 0)
+        tns__log(node->ctx, LOG_NOTICE, TNS_LOG_DEVICE, "tidying up after %s: %s", storeid,
+                 mine.text);
+    node->ctx->deadline_ns = deadline;
 }
 
 /* A volume that is still mapped keeps its record: without it nobody could unmap it properly. */

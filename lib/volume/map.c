@@ -290,8 +290,10 @@ static int map_resolved(struct mapping *m, const struct tns_vol *vol,
     *ret = mapped_json(&mapped, NULL, err);
     if (!*ret)
         return -err->code;
-    if (!m->st->opt.qemu)
+    if (!m->st->opt.qemu) {
         tns__recent_note(&m->st->node, &m->want);
+        tns__device_tidy_seldom(&m->st->node, m->st->opt.storeid);
+    }
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -249,6 +250,44 @@ START_TEST(test_a_mapped_volume_stays_usable_while_the_api_hangs_and_is_asked_fo
 }
 END_TEST
 
+static unsigned n_left_over;
+
+static void listen_for_leftovers(void *user, int level, const char *component,
+                                 const char *msg)
+{
+    (void)user;
+    (void)level;
+    (void)component;
+    n_left_over += strstr(msg, "vm-101-disk-0 is left over") != NULL;
+}
+
+START_TEST(test_d02_mapping_a_volume_tidies_up_after_others_but_not_each_time)
+{
+    struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
+    struct tns_scsi scsi = { .identify = answer, .user = &id };
+    char name[256];
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    was_mapped(&v, GIB);
+    naa_of(&v, id.naa);
+    v.st->node.scsi = &scsi;
+    v.st->ctx->log_fn = listen_for_leftovers;
+    v.st->ctx->log_level = LOG_INFO;
+    tst_file(v.root, "var/lib/tnstor/nas/vm-101-disk-0.json", "no record");
+    for (int i = 0; i < 2; i++) {
+        json_t *mapped = NULL;
+
+        vt_ok(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err));
+        ck_assert_uint_eq(n_left_over, 1);
+        json_decref(mapped);
+        a_while_ago(&v);
+    }
+    vt_close(&v);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
     tcase_add_test(
@@ -257,6 +296,7 @@ static void add(TCase *tc)
         tc, test_a_mapped_volume_that_was_grown_on_another_node_is_taken_at_its_new_size);
     tcase_add_test(
         tc, test_a_name_that_went_to_another_volume_elsewhere_never_maps_the_one_it_was);
+    tcase_add_test(tc, test_d02_mapping_a_volume_tidies_up_after_others_but_not_each_time);
     tcase_add_test(tc, test_a_mapped_volume_asks_the_nas_once_and_not_again_within_seconds);
     tcase_add_test(
         tc, test_a_mapped_volume_stays_usable_while_the_api_hangs_and_is_asked_for_once);
