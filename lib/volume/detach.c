@@ -40,8 +40,14 @@ int tns__detach(struct tns_storage *st, const char *linkname, bool logout,
     rc = tns__qemu_unmap(&st->node, &want, err);
     if (rc == 0)
         rc = tns__device_unmap(&st->node, &want, logout, err);
-    if (rc == 0)
-        rc = tns__record_remove(&st->node, st->opt.storeid, linkname, err);
     tns__record_clear(&record);
     return rc;
+}
+
+int tns__detach_for_good(struct tns_storage *st, const char *linkname, bool logout,
+                         struct tns_error *err)
+{
+    int rc = tns__detach(st, linkname, logout, err);
+
+    return rc ? rc : tns__record_remove(&st->node, st->opt.storeid, linkname, err);
 }

@@ -65,8 +65,9 @@ static int act_local(void *op, struct tns_error *err)
 {
     struct unmake *u = op;
 
-    return u->linkname ? tns__detach(u->st, u->linkname, u->st->opt.logout_on_free, err)
-                       : 0;
+    return u->linkname
+               ? tns__detach_for_good(u->st, u->linkname, u->st->opt.logout_on_free, err)
+               : 0;
 }
 
 /* An old plugin's volume is tagged as ours by this, so that a free cut short can be

@@ -322,6 +322,9 @@ static int map_volume(struct mapping *m, const char *volname, json_t **ret,
     struct tns_error local = TNS_ERROR_INIT;
     int rc = resolve(m, volname, &portals, &vol, &local);
 
+    if (rc == -TNS_E_NOTFOUND && !m->proven)
+        tns__record_remove(&m->st->node, m->st->opt.storeid, m->linkname, NULL);
+
     if (rc && api_is_away(&local))
         m->st->away_until_ns = tns__now_ns() + TNS_MS(AWAY_MS);
     if (rc && api_is_away(&local))
@@ -419,7 +422,8 @@ int tns_volume_unmap(struct tns_storage *st, const char *volname, const char *sn
     if (rc == 0)
         rc = map_check(st, volname, snap, &name, linkname, &guard.error);
     if (rc == 0)
-        rc = tns__detach(st, linkname, false, &guard.error);
+        rc = snap ? tns__detach_for_good(st, linkname, false, &guard.error)
+                  : tns__detach(st, linkname, false, &guard.error);
     if (rc == 0 && snap)
         rc = tns__needs_nas(st, &guard.error);
     if (rc == 0 && snap)

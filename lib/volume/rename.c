@@ -95,7 +95,7 @@ static int act_local(void *op, struct tns_error *err)
     struct tns_rename *r = op;
     int rc = tns__detach_check(r->st, r->linkname, err);
 
-    return rc ? rc : tns__detach(r->st, r->linkname, false, err);
+    return rc ? rc : tns__detach_for_good(r->st, r->linkname, false, err);
 }
 
 static int verify_repeat(void *op, bool *ret_done, struct tns_error *err)

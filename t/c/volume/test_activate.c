@@ -250,6 +250,49 @@ START_TEST(test_a_mapped_volume_stays_usable_while_the_api_hangs_and_is_asked_fo
 }
 END_TEST
 
+static bool is_remembered(const struct vt *v)
+{
+    struct tns_record record = { .memory = NULL };
+    bool is = tns__record_read(&v->st->node, "nas", DISK, &record, NULL) == 0;
+
+    tns__record_clear(&record);
+    return is;
+}
+
+START_TEST(
+    test_an_unmapped_volume_is_remembered_for_a_start_without_the_api_until_it_is_freed)
+{
+    struct tns_want want = {
+        .storeid = "nas", .linkname = DISK, .lun = 7, .size_bytes = GIB
+    };
+    struct tns_addr portal = { .host = "127.0.0.1", .port = 3260 };
+    char name[256];
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    want.target_iqn = v.iqn;
+    want.portals = &portal;
+    want.n_portals = 1;
+    naa_of(&v, want.naa);
+    vt_ok(&v, tns__record_write(&v.st->node, &want, &v.err));
+    vt_ok(&v, tns_volume_unmap(v.st, DISK, NULL, &v.err));
+    ck_assert(is_remembered(&v));
+
+    tst_sim_fault(v.sim, "{\"match\": \"*\", \"do\": \"cut-before\", \"count\": 1000}");
+    tns_storage_set_timeout(v.st, 2000);
+    ck_assert_int_ne(tns_volume_map(v.st, DISK, NULL, NULL, &v.err), 0);
+    tst_says(&v.err, "the device of old");
+    tns__error_clear(&v.err);
+    tst_sim_reset(v.sim);
+
+    tns_storage_set_timeout(v.st, 45000);
+    vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
+    ck_assert(!is_remembered(&v));
+    vt_close(&v);
+}
+END_TEST
+
 static unsigned n_left_over;
 
 static void listen_for_leftovers(void *user, int level, const char *component,
@@ -297,6 +340,9 @@ static void add(TCase *tc)
     tcase_add_test(
         tc, test_a_name_that_went_to_another_volume_elsewhere_never_maps_the_one_it_was);
     tcase_add_test(tc, test_d02_mapping_a_volume_tidies_up_after_others_but_not_each_time);
+    tcase_add_test(
+        tc,
+        test_an_unmapped_volume_is_remembered_for_a_start_without_the_api_until_it_is_freed);
     tcase_add_test(tc, test_a_mapped_volume_asks_the_nas_once_and_not_again_within_seconds);
     tcase_add_test(
         tc, test_a_mapped_volume_stays_usable_while_the_api_hangs_and_is_asked_for_once);
