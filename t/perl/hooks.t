@@ -62,6 +62,7 @@ subtest 'tn_initiator qemu is refused with CHAP and with containers' => sub {
 };
 
 subtest 'a key that may only read is refused when the storage is added' => sub {
+    plan(skip_all => 'keys have roles from 25.04 on') if $sim->{release} =~ m/\A2[2-4]/;
     my $answer = $sim->post('/world', { keys => [{ name => 'reader', read_only => JSON::PP::true() }] });
     my ($reader) = $answer->{keys}->@*;
     $reader = $reader->{key} if ref($reader);

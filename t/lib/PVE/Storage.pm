@@ -67,10 +67,13 @@ my sub locked ($cfg, $storeid, $code) {
 }
 
 sub vdisk_list ($cfg, $storeid, $vmid = undef, $vollist = undef) {
-    activate_storage($cfg, $storeid);
-    my $scfg = storage_config($cfg, $storeid);
-    my $images = $plugin->list_images($storeid, $scfg, $vmid, $vollist, {});
-    return { $storeid => [sort { $a->{volid} cmp $b->{volid} } @$images] };
+    my %lists;
+    for my $id (defined($storeid) ? $storeid : sort keys $cfg->{ids}->%*) {
+        activate_storage($cfg, $id);
+        my $images = $plugin->list_images($id, storage_config($cfg, $id), $vmid, $vollist, {});
+        $lists{$id} = [sort { $a->{volid} cmp $b->{volid} } @$images];
+    }
+    return \%lists;
 }
 
 sub vdisk_alloc ($cfg, $storeid, $vmid, $fmt, $name, $size) {

@@ -62,7 +62,7 @@ package TNSKernel::Storage {
         my $at = more($self);
         for my $link (glob(links($self) . '/*')) {
             my ($name) = $link =~ m{([^/]+)\z};
-            next if -e "$at->{tn_run_dir}/qemu/$at->{storeid}/$name.json";
+            next if -e "$at->{tn_sysroot}$at->{tn_run_dir}/qemu/$at->{storeid}/$name.json";
             unlink($1) if $link =~ m/\A(.*)\z/s;
         }
         return;

@@ -51,7 +51,7 @@ sub start_sim (%param) {
     my $iscsi = delete $param{iscsi} // 1;
     my @options = map { my $value = $param{$_}; ("--$_", defined($value) ? $value : ()) } sort keys %param;
     push @options, '--no-iscsi' if !$iscsi;
-    unshift @options, '--release', '25.10' if !exists($param{release});
+    unshift @options, '--release', $ENV{TNS_TEST_RELEASE} // '25.10' if !exists($param{release});
     $sim->{pid} = open($sim->{out}, '-|', "$top/t/sim/tnsim", '--listen', '127.0.0.1:0', '--state',
         $sim->{dir}, '--parent-pid', "$$", @options) // die "cannot start tnsim: $!\n";
     push @sims, $sim;
