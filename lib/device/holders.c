@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who stands on a block device: device mapper, LVM, mounts, swap, open files. */
-#include "device/holders.h"
+/* Who stands on a block device: device mapper, LVM; openers.c knows who has it open. */
+#include "device/holders_priv.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/json.h"
-
-#define FAMILY_MAX 64u
-
-/* The device itself, its partitions, and the partition maps on top: what counts as "it". */
-struct family {
-    char dev[FAMILY_MAX][32];
-    char number[FAMILY_MAX][16]; /* "253:4" */
-    size_t n;
-    json_t *holders, *openers;
-};
 
 bool tns__is_dm_name(const char *s)
 {
@@ -56,12 +44,12 @@ bool tns__dm_is_map_of(const struct tns__dm *dm, const char *naa)
 
 /* ---- the family ---- */
 
-static int family_add(struct tns_node *node, struct family *f, const char *dev,
+static int family_add(struct tns_node *node, struct tns__family *f, const char *dev,
                       struct tns_error *err)
 {
-    if (f->n == FAMILY_MAX)
+    if (f->n == TNS__FAMILY_MAX)
         return tns__error_set(err, TNS_E_CONFLICT, "%s carries more than %u devices",
-                              f->dev[0], FAMILY_MAX);
+                              f->dev[0], TNS__FAMILY_MAX);
     snprintf(f->dev[f->n], sizeof(f->dev[0]), "%s", dev);
     f->number[f->n][0] = '\0';
     tns__sysroot_read(node->sr, f->number[f->n], sizeof(f->number[0]), NULL,
@@ -70,9 +58,7 @@ static int family_add(struct tns_node *node, struct family *f, const char *dev,
     return 0;
 }
 
-static int tell(json_t *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static int tell(json_t *list, const char *fmt, ...)
+int tns__tell(json_t *list, const char *fmt, ...)
 {
     char text[256];
     va_list ap;
@@ -98,7 +84,7 @@ static void vg_of(const char *dm_name, char *ret, size_t cap)
     ret[n] = '\0';
 }
 
-static int family_holder(struct tns_node *node, struct family *f, const char *holder,
+static int family_holder(struct tns_node *node, struct tns__family *f, const char *holder,
                          struct tns_error *err)
 {
     struct tns__dm dm;
@@ -106,22 +92,24 @@ static int family_holder(struct tns_node *node, struct family *f, const char *ho
     int rc;
 
     if (tns__dm_read(node, holder, &dm, NULL) < 0)
-        return tell(f->holders, "%s", holder) < 0 ? tns__error_nomem(err) : 0;
+        return tns__tell(f->holders, "%s", holder) < 0 ? tns__error_nomem(err) : 0;
     /* kpartx: goes with the map when nobody uses it */
     if (tns__starts_with(dm.uuid, "part"))
         return family_add(node, f, holder, err);
     if (!tns__starts_with(dm.uuid, "LVM-"))
-        return tell(f->holders, "%s (%s)", dm.name, holder) < 0 ? tns__error_nomem(err) : 0;
+        return tns__tell(f->holders, "%s (%s)", dm.name, holder) < 0 ? tns__error_nomem(err)
+                                                                     : 0;
     vg_of(dm.name, vg, sizeof(vg));
-    rc = tell(f->holders,
-              "LVM volume group %s, active on this node (vgchange -an %s, and keep the "
-              "devices of "
-              "guests out of LVM with global_filter in lvm.conf)",
-              vg, vg);
+    rc =
+        tns__tell(f->holders,
+                  "LVM volume group %s, active on this node (vgchange -an %s, and keep the "
+                  "devices of "
+                  "guests out of LVM with global_filter in lvm.conf)",
+                  vg, vg);
     return rc < 0 ? tns__error_nomem(err) : 0;
 }
 
-static int family_holders(struct tns_node *node, struct family *f, const char *dev,
+static int family_holders(struct tns_node *node, struct tns__family *f, const char *dev,
                           const char *spare, struct tns_error *err)
 {
     struct tns_error gone = TNS_ERROR_INIT;
@@ -140,7 +128,7 @@ static int family_holders(struct tns_node *node, struct family *f, const char *d
 }
 
 /* sdc has sdc1 in its directory, nvme0n1 nvme0n1p1: what begins with its name and is a partition. */
-static int family_partitions(struct tns_node *node, struct family *f, const char *dev,
+static int family_partitions(struct tns_node *node, struct tns__family *f, const char *dev,
                              struct tns_error *err)
 {
     struct tns_error gone = TNS_ERROR_INIT;
@@ -157,7 +145,7 @@ static int family_partitions(struct tns_node *node, struct family *f, const char
     return rc;
 }
 
-static int family_grow(struct tns_node *node, struct family *f, const char *spare,
+static int family_grow(struct tns_node *node, struct tns__family *f, const char *spare,
                        struct tns_error *err)
 {
     int rc = family_partitions(node, f, f->dev[0], err);
@@ -167,129 +155,11 @@ static int family_grow(struct tns_node *node, struct family *f, const char *spar
     return rc;
 }
 
-/* ---- mounts and swap ---- */
-
-static int find_mounts(struct tns_node *node, struct family *f, struct tns_error *err)
-{
-    _tns_free_ char *text = NULL;
-    char *save = NULL;
-    int rc =
-        tns__sysroot_slurp(node->sr, 16u << 20, &text, NULL, err, "/proc/self/mountinfo");
-
-    if (rc < 0)
-        return rc;
-    for (char *line = strtok_r(text, "\n", &save); line;
-         line = strtok_r(NULL, "\n", &save)) {
-        char number[16], point[200];
-
-        if (sscanf(line, "%*d %*d %15s %*s %199s", number, point) != 2)
-            continue;
-        for (size_t i = 0; i < f->n; i++) {
-            if (strcmp(number, f->number[i]) == 0 &&
-                tell(f->openers, "the file system mounted at %s", point) < 0)
-                return tns__error_nomem(err);
-        }
-    }
-    return 0;
-}
-
-static int find_swaps(struct tns_node *node, struct family *f, struct tns_error *err)
-{
-    _tns_free_ char *text = NULL;
-    char *save = NULL;
-
-    /* a kernel without swap has no such file */
-    if (tns__sysroot_slurp(node->sr, 1u << 20, &text, NULL, NULL, "/proc/swaps") < 0)
-        return 0;
-    for (char *line = strtok_r(text, "\n", &save); line;
-         line = strtok_r(NULL, "\n", &save)) {
-        char device[64];
-
-        if (sscanf(line, "/dev/%58s", device) != 1)
-            continue;
-        for (size_t i = 0; i < f->n; i++) {
-            if (strcmp(device, f->dev[i]) == 0 &&
-                tell(f->openers, "swap on /dev/%s", device) < 0)
-                return tns__error_nomem(err);
-        }
-    }
-    return 0;
-}
-
-/* ---- open files ---- */
-
-/* multipathd watches its paths, udev looks at whatever changes: both let go by themselves. */
-static bool is_bystander(const char *comm)
-{
-    static const char *const names[] = { "multipathd", "systemd-udevd", "(udev-worker)",
-                                         "udevd" };
-
-    for (size_t i = 0; i < TNS_ARRAY_LEN(names); i++) {
-        if (strcmp(comm, names[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool is_of_family(const struct family *f, const char *link)
-{
-    if (!tns__starts_with(link, "/dev/"))
-        return false;
-    for (size_t i = 0; i < f->n; i++) {
-        if (strcmp(link + 5, f->dev[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool has_open(struct tns_node *node, const struct family *f, const char *pid)
-{
-    _tns_strv_ char **fds = NULL;
-    _tns_close_ int dir = -1;
-
-    /* a process that ends meanwhile, or a kernel thread: nothing to see */
-    if (tns__sysroot_list(node->sr, &fds, NULL, "/proc/%s/fd", pid) < 0 ||
-        tns__sysroot_openfd(node->sr, O_PATH | O_DIRECTORY, 0, &dir, NULL, "/proc/%s/fd",
-                            pid) < 0)
-        return false;
-    for (char **fd = fds; *fd; fd++) {
-        char link[128];
-        ssize_t len = readlinkat(dir, *fd, link, sizeof(link) - 1);
-
-        if (len <= 0)
-            continue;
-        link[len] = '\0';
-        if (is_of_family(f, link))
-            return true;
-    }
-    return false;
-}
-
-static int find_openers(struct tns_node *node, struct family *f, struct tns_error *err)
-{
-    _tns_strv_ char **pids = NULL;
-    int rc = tns__sysroot_list(node->sr, &pids, err, "/proc");
-
-    if (rc < 0)
-        return rc;
-    for (char **pid = pids; *pid; pid++) {
-        char comm[64] = "?";
-        uint64_t number;
-
-        if (!tns__parse_u64(*pid, &number) || !has_open(node, f, *pid))
-            continue;
-        tns__sysroot_read(node->sr, comm, sizeof(comm), NULL, "/proc/%s/comm", *pid);
-        if (!is_bystander(comm) && tell(f->openers, "process %s (%s)", *pid, comm) < 0)
-            return tns__error_nomem(err);
-    }
-    return 0;
-}
-
 int tns__users_find(struct tns_node *node, const char *dev, const char *spare, json_t **ret,
                     struct tns_error *err)
 {
     _tns_json_ json_t *users = tns__json_pack(err, "{s:[], s:[]}", "holders", "openers");
-    _tns_free_ struct family *f = tns__alloc(sizeof(*f));
+    _tns_free_ struct tns__family *f = tns__alloc(sizeof(*f));
     int rc;
 
     if (!users || !f)
@@ -300,11 +170,11 @@ int tns__users_find(struct tns_node *node, const char *dev, const char *spare, j
     if (rc == 0)
         rc = family_grow(node, f, spare, err);
     if (rc == 0)
-        rc = find_mounts(node, f, err);
+        rc = tns__find_mounts(node, f, err);
     if (rc == 0)
-        rc = find_swaps(node, f, err);
+        rc = tns__find_swaps(node, f, err);
     if (rc == 0)
-        rc = find_openers(node, f, err);
+        rc = tns__find_openers(node, f, err);
     if (rc < 0)
         return tns__error_prefix(err, "who uses %s", dev);
     *ret = TNS_STEAL(users);

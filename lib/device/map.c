@@ -128,16 +128,44 @@ static int no_paths(const struct mapping *m, struct tns_error *err)
         m->want->target_iqn, (unsigned)m->want->lun);
 }
 
-/* What our scan has brought and is not what was wanted goes again at once: it is another volume,
- * which nobody asked for on this node. */
+static bool is_new(const struct mapping *m, const char *dev)
+{
+    const struct tns__path *path = tns__paths_find(&m->paths, dev);
+
+    return path && path->is_new;
+}
+
+/* multipathd has made a map of what our scan brought. It goes, unless it has another path, too. */
+static void drop_map_of(struct mapping *m, const char *dev)
+{
+    struct tns_error none = TNS_ERROR_INIT;
+    _tns_strv_ char **slaves = NULL;
+    struct tns__mpmap map;
+    bool is_in = false;
+
+    if (tns__mpmap_of_path(m->node, dev, m->want->naa, &map, &is_in, &none) < 0 || !is_in ||
+        tns__mpmap_slaves(m->node, map.dev, &slaves, &none) < 0)
+        return;
+    for (char **slave = slaves; *slave; slave++) {
+        if (!is_new(m, *slave))
+            return;
+    }
+    if (tns__users_none(m->node, map.dev, NULL, map.name, &none) == 0)
+        tns__mpmap_remove(m->node, &map, &none);
+}
+
+/* An attempt that failed takes away again what its scan has brought: it is another volume, which
+ * nobody asked for on this node, or one that cannot be used. */
 static void drop_new(struct mapping *m)
 {
     for (size_t i = 0; i < m->paths.n; i++) {
         const struct tns__path *path = &m->paths.p[i];
         struct tns_error none = TNS_ERROR_INIT;
 
-        if (path->is_new &&
-            tns__users_none(m->node, path->dev, NULL, path->dev, &none) == 0)
+        if (!path->is_new)
+            continue;
+        drop_map_of(m, path->dev);
+        if (tns__users_none(m->node, path->dev, NULL, path->dev, &none) == 0)
             tns__path_delete(m->node, path, &none);
     }
 }
@@ -165,8 +193,6 @@ static int find_paths(struct mapping *m, struct tns_error *err)
     rc = tns__paths_judge(m->want, &m->paths, &m->verdict, err);
     if (rc == 0 && m->verdict.proven == 0)
         rc = no_paths(m, err);
-    if (rc < 0)
-        drop_new(m);
     return rc;
 }
 
@@ -312,6 +338,8 @@ static int map_locked(struct mapping *m, struct tns_mapped *ret, struct tns_erro
         keep_proven(&m->paths);
         rc = finish(m, ret, err);
     }
+    if (rc < 0)
+        drop_new(m);
     if (rc == -TNS_E_IDENTITY)
         tns__link_remove(m->node, m->want->storeid, m->want->linkname, &none);
     if (rc < 0 && m->has_listed)

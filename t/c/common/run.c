@@ -36,6 +36,20 @@ int tst_run(Suite *s)
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+int tst_main(const char *name, const TTest *const tests[], size_t n, SFun setup,
+             SFun teardown, double seconds)
+{
+    Suite *s = suite_create(name);
+    TCase *tc = tcase_create(name);
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, seconds);
+    for (size_t i = 0; i < n; i++)
+        tcase_add_test(tc, tests[i]);
+    suite_add_tcase(s, tc);
+    return tst_run(s);
+}
+
 void tst_no_canary(const char *text)
 {
     ck_assert_msg(!strstr(text, TST_CANARY_KEY), "the canary key came out: %s", text);

@@ -15,6 +15,9 @@
 
 /* Runs the suite, TAP on stdout: int main(void) { return tst_run(suite()); } */
 int tst_run(Suite *s);
+/* The same for a table of tests, each between setup and teardown (NULL: none), with so much time. */
+int tst_main(const char *name, const TTest *const tests[], size_t n, SFun setup,
+             SFun teardown, double seconds);
 
 /* 0 is success; anything else fails the test with the error's own words. */
 #define tst_ok(rc, err)                                                                    \

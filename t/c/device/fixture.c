@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "base/runner.h"
 #include "common/tst.h"
 
 #define LINE_MAX_BYTES (1 << 18)
@@ -163,15 +165,61 @@ static int identify(struct tns_scsi *scsi, struct tns_sysroot *sr,
     return -1;
 }
 
+/* ---- what a removal does ---- */
+
+static void forget(const struct fixture *f, const char *dir, const char *name)
+{
+    char path[1024];
+
+    snprintf(path, sizeof(path), "%s%s/%s", f->root, dir, name);
+    ck_assert_msg(unlink(path) == 0, "%s: %m", path);
+}
+
+/* The map leaves /dev/mapper and the lists; its own directory may stay, nothing leads to it. */
+static void map_gone(const struct fixture *f, const char *name)
+{
+    char path[1024], link[256];
+    ssize_t len;
+
+    snprintf(path, sizeof(path), "%s/dev/mapper/%s", f->root, name);
+    len = readlink(path, link, sizeof(link) - 1);
+    ck_assert_msg(len > 0, "no such map: %s", name);
+    link[len] = '\0';
+    forget(f, "/dev/mapper", name);
+    forget(f, "/sys/block", strrchr(link, '/') + 1);
+    forget(f, "/sys/class/block", strrchr(link, '/') + 1);
+}
+
+/* "1" was written to .../H:C:T:L/device/delete. */
+static void disks_deleted(struct fixture *f, const char *path)
+{
+    static const char dir[] = "/sys/class/scsi_device/";
+    char full[1024], hctl[64] = "";
+    struct stat st;
+
+    if (!f->reacts || sscanf(path, "/sys/class/scsi_device/%63[0-9:]", hctl) != 1)
+        return;
+    snprintf(full, sizeof(full), "%s%s%s/device/delete", f->root, dir, hctl);
+    if (stat(full, &st) == 0 && st.st_size > 0)
+        forget(f, "/sys/class/scsi_device", hctl);
+}
+
 static int run(struct tns_runner *r, const struct tns_ctx *ctx, const char *const argv[],
                struct tns_run_result *ret, struct tns_error *err)
 {
-    (void)r;
+    struct fixture *f = r->user;
+
     (void)ctx;
-    (void)ret;
     (void)err;
-    ck_abort_msg("a command was run on a recorded node: %s %s", argv[0], argv[1]);
-    return -1;
+    ck_assert_msg(f->reacts && strcmp(argv[0], "/usr/sbin/multipath") == 0 && argv[1] &&
+                      argv[2] && !argv[3] && strcmp(argv[2], "3" F_NAA) == 0,
+                  "a command was run on a recorded node: %s %s", argv[0], argv[1]);
+    if (strcmp(argv[1], "-f") == 0)
+        map_gone(f, argv[2]);
+    else
+        ck_assert_str_eq(argv[1], "-w");
+    *ret = (struct tns_run_result){ .out = tns__strdup(""), .err = tns__strdup("") };
+    return 0;
 }
 
 static void trace(void *user, const char *verb, const char *path)
@@ -181,6 +229,7 @@ static void trace(void *user, const char *verb, const char *path)
 
     ck_assert(len + strlen(verb) + strlen(path) + 3 < sizeof(f->traced));
     sprintf(f->traced + len, "%s %s\n", verb, path);
+    disks_deleted(f, path);
 }
 
 struct fixture *fixture_open(const char *name)

@@ -31,9 +31,12 @@ struct fixture {
     size_t n_disks;
     unsigned asked;
     char traced[1 << 17];
+    bool
+        reacts; /* multipath -f and a deleted disk take effect, as the kernel would do it */
 };
 
-/* Fails the test when it is not there. No command may be run on it, and nothing answers. */
+/* Fails the test when it is not there. No command may be run on it (but multipath -f and -w when it
+ * reacts), and nothing answers. */
 struct fixture *fixture_open(const char *name);
 void fixture_free(struct fixture *f);
 /* The name of the first disk whose recorded answer has that NAA. */

@@ -9,34 +9,12 @@
 
 #include "base/cleanup.h"
 #include "common/tst.h"
-#include "device/world.h"
+#include "device/stage.h"
 
-#define LINK "vm-100-disk-0"
-#define MAPPER_A "/dev/mapper/" W_WWID_A
 #define PROCESSES 8
 #define VOLUMES 16
 
-static struct world *w;
-static struct tns_want want;
-static struct tns_mapped mapped;
-
-static void setup(void)
-{
-    w = world_new(2);
-    want = world_want(w);
-}
-
-static void teardown(void)
-{
-    world_free(w);
-}
-
-static int op_map(void)
-{
-    return tns__device_map(&w->node, &want, &mapped, &w->err);
-}
-
-static int op_unmap(void)
+static int unmap_and_leave(void)
 {
     return tns__device_unmap(&w->node, &want, true, &w->err);
 }
@@ -94,11 +72,11 @@ START_TEST(test_map_completes_after_a_kill_at_any_access)
 
     for (bool is_through = false; !is_through; n++) {
         fresh_budget();
-        is_through = die_at(n, op_map);
-        tst_ok(op_map(), &w->err);
+        is_through = die_at(n, map);
+        tst_ok(map(), &w->err);
         ck_assert(world_link_is(w, LINK, MAPPER_A));
         ck_assert_uint_eq(mapped.paths, 2);
-        tst_ok(op_unmap(), &w->err);
+        tst_ok(unmap_and_leave(), &w->err);
         nothing_is_left();
     }
     printf("# map: %u places to die\n", n);
@@ -112,9 +90,9 @@ START_TEST(test_unmap_completes_after_a_kill_at_any_access)
 
     for (bool is_through = false; !is_through; n++) {
         fresh_budget();
-        tst_ok(op_map(), &w->err);
-        is_through = die_at(n, op_unmap);
-        tst_ok(op_unmap(), &w->err);
+        tst_ok(map(), &w->err);
+        is_through = die_at(n, unmap_and_leave);
+        tst_ok(unmap_and_leave(), &w->err);
         nothing_is_left();
     }
     printf("# unmap: %u places to die\n", n);
@@ -137,7 +115,7 @@ START_TEST(test_a_link_never_stands_before_the_proof)
             w->accesses = 0;
             w->crash_at = n;
             w->ctx.owner_pid = getpid();
-            _exit(op_map() == -TNS_E_IDENTITY ? 0 : 1);
+            _exit(map() == -TNS_E_IDENTITY ? 0 : 1);
         }
         if (wait_child(pid) == 0)
             break;
@@ -272,7 +250,7 @@ START_TEST(test_d28_processes_that_map_at_once_share_the_work)
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
     const TTest *const tests[] = {
         test_map_completes_after_a_kill_at_any_access,
@@ -281,18 +259,6 @@ static Suite *suite(void)
         test_out_of_memory_is_an_error_wherever_it_happens,
         test_d28_processes_that_map_at_once_share_the_work,
     };
-    Suite *s = suite_create("crash");
-    TCase *tc = tcase_create("world");
 
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_set_timeout(tc, 180);
-    for (size_t i = 0; i < TNS_ARRAY_LEN(tests); i++)
-        tcase_add_test(tc, tests[i]);
-    suite_add_tcase(s, tc);
-    return s;
-}
-
-int main(void)
-{
-    return tst_run(suite());
+    return tst_main("crash", tests, TNS_ARRAY_LEN(tests), stage_setup, stage_teardown, 180);
 }

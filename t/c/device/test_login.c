@@ -8,20 +8,17 @@
 #include "base/cleanup.h"
 #include "common/tst.h"
 #include "device/session.h"
-#include "device/world.h"
+#include "device/stage.h"
 
 #define RECORD_0 "/etc/iscsi/nodes/" W_IQN "/10.0.0.2,3260"
 #define MUTUAL "CaNaRyChap-12-nas"
 
-static struct world *w;
-static struct tns_want want;
 static struct tns__sessions sessions;
 static struct tns_secret *chap, *mutual;
 
 static void setup(void)
 {
-    w = world_new(2);
-    want = world_want(w);
+    stage_setup();
     chap = tns__secret_new(TST_CANARY_CHAP, strlen(TST_CANARY_CHAP));
     mutual = tns__secret_new(MUTUAL, strlen(MUTUAL));
 }
@@ -30,7 +27,7 @@ static void teardown(void)
 {
     tns__secret_free(chap);
     tns__secret_free(mutual);
-    world_free(w);
+    stage_teardown();
 }
 
 static int ensure(unsigned *failed)
@@ -152,11 +149,15 @@ START_TEST(test_proc_never_shows_a_chap_secret_while_the_commands_run)
     ck_assert_int_eq(chmod(stub, 0700), 0);
     w->stub = stub;
     want.n_portals = 1;
-    want.chap = (struct tns_chap){ .user = "tnuser", .password = chap };
+    want.chap = (struct tns_chap){ .user = "tnuser",
+                                   .password = chap,
+                                   .mutual_user = "nasuser",
+                                   .mutual_password = mutual };
     tst_ok(ensure(&failed), &w->err);
 
     text = world_get(w, "/seen");
     ck_assert_ptr_nonnull(strstr(text, "node.session.auth.password"));
+    ck_assert_ptr_nonnull(strstr(text, "node.session.auth.password_in"));
     ck_assert_ptr_nonnull(strstr(text, "--login"));
     tst_no_canary(text);
     world_forget(w);
@@ -384,7 +385,7 @@ START_TEST(test_the_initiator_name_is_read_and_checked)
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
     const TTest *const tests[] = {
         test_d19_records_never_start_by_themselves_and_never_scan,
@@ -407,18 +408,6 @@ static Suite *suite(void)
         test_a_target_without_portal_or_session_is_a_clear_error,
         test_the_initiator_name_is_read_and_checked,
     };
-    Suite *s = suite_create("login");
-    TCase *tc = tcase_create("world");
 
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_set_timeout(tc, 60);
-    for (size_t i = 0; i < TNS_ARRAY_LEN(tests); i++)
-        tcase_add_test(tc, tests[i]);
-    suite_add_tcase(s, tc);
-    return s;
-}
-
-int main(void)
-{
-    return tst_run(suite());
+    return tst_main("login", tests, TNS_ARRAY_LEN(tests), setup, teardown, 60);
 }

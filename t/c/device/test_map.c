@@ -6,51 +6,7 @@
 
 #include "base/cleanup.h"
 #include "common/tst.h"
-#include "device/world.h"
-
-#define LINK "vm-100-disk-0"
-#define MAPPER_A "/dev/mapper/" W_WWID_A
-#define NEW_RECORD(p)                                                                      \
-    "iscsiadm -m node -T " W_IQN " -p " p " -o new\n"                                      \
-    "iscsiadm -m node -T " W_IQN " -p " p " -o update -n node.startup -v manual"           \
-    " -n node.session.scan -v manual -n node.session.initial_login_retry_max -v 0"         \
-    " -n node.session.auth.authmethod -v None\n"
-#define LOGIN(p) "iscsiadm -m node -T " W_IQN " -p " p " --login\n"
-#define WWID_ADD "multipath -a " W_WWID_A "\n"
-#define WWID_DROP "multipath -w " W_WWID_A "\n"
-
-static struct world *w;
-static struct tns_want want;
-static struct tns_mapped mapped;
-
-static void setup(void)
-{
-    w = world_new(2);
-    want = world_want(w);
-}
-
-static void teardown(void)
-{
-    world_free(w);
-}
-
-static int map(void)
-{
-    return tns__device_map(&w->node, &want, &mapped, &w->err);
-}
-
-static int unmap(void)
-{
-    return tns__device_unmap(&w->node, &want, false, &w->err);
-}
-
-static void mapped_before(void)
-{
-    world_session(w, 0);
-    world_session(w, 1);
-    tst_ok(map(), &w->err);
-    world_forget(w);
-}
+#include "device/stage.h"
 
 /* ---- the usual ---- */
 
@@ -68,11 +24,12 @@ START_TEST(test_map_logs_in_scans_proves_and_links)
 }
 END_TEST
 
-START_TEST(test_map_with_sessions_needs_one_command_however_many_luns_there_are)
+/* The same accesses, commands and scans, however many LUNs the target has for others. */
+static void map_costs_the_same_with(unsigned others)
 {
     world_session(w, 0);
     world_session(w, 1);
-    for (unsigned lun = 2; lun < 7; lun++)
+    for (unsigned lun = 2; lun < 2 + others; lun++)
         world_lun(w, lun, W_NAA_B);
     tst_ok(map(), &w->err);
     world_ran(w, WWID_ADD);
@@ -80,6 +37,17 @@ START_TEST(test_map_with_sessions_needs_one_command_however_many_luns_there_are)
     ck_assert_uint_eq(mapped.paths, 2);
     ck_assert_uint_eq(w->scans, 2);
     ck_assert_uint_eq(w->identified, 2);
+}
+
+START_TEST(test_map_with_sessions_needs_one_command_with_10_other_luns)
+{
+    map_costs_the_same_with(10);
+}
+END_TEST
+
+START_TEST(test_map_with_sessions_needs_one_command_with_200_other_luns)
+{
+    map_costs_the_same_with(200);
 }
 END_TEST
 
@@ -256,11 +224,12 @@ START_TEST(test_status_tells_paths_portals_and_users)
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
     const TTest *const tests[] = {
         test_map_logs_in_scans_proves_and_links,
-        test_map_with_sessions_needs_one_command_however_many_luns_there_are,
+        test_map_with_sessions_needs_one_command_with_10_other_luns,
+        test_map_with_sessions_needs_one_command_with_200_other_luns,
         test_a_lun_above_255_is_scanned_in_flat_space_first,
         test_a_lun_above_255_is_scanned_in_plain_spelling_where_the_target_knows_no_other,
         test_a_mapped_volume_is_asked_once_per_path_and_nothing_else,
@@ -273,18 +242,6 @@ static Suite *suite(void)
         test_a_record_holds_what_is_needed_to_map_without_the_nas,
         test_status_tells_paths_portals_and_users,
     };
-    Suite *s = suite_create("map");
-    TCase *tc = tcase_create("world");
 
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_set_timeout(tc, 60);
-    for (size_t i = 0; i < TNS_ARRAY_LEN(tests); i++)
-        tcase_add_test(tc, tests[i]);
-    suite_add_tcase(s, tc);
-    return s;
-}
-
-int main(void)
-{
-    return tst_run(suite());
+    return tst_main("map", tests, TNS_ARRAY_LEN(tests), stage_setup, stage_teardown, 60);
 }

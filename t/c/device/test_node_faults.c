@@ -1,50 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What goes wrong on a node: rows D01 to D26 of RELIABILITY.md, each a named test. */
+#include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "common/tst.h"
-#include "device/world.h"
-
-#define LINK "vm-100-disk-0"
-#define MAPPER_A "/dev/mapper/" W_WWID_A
-#define WWID_ADD "multipath -a " W_WWID_A "\n"
-#define WWID_DROP "multipath -w " W_WWID_A "\n"
-
-static struct world *w;
-static struct tns_want want;
-static struct tns_mapped mapped;
-
-static void setup(void)
-{
-    w = world_new(2);
-    want = world_want(w);
-}
-
-static void teardown(void)
-{
-    world_free(w);
-}
-
-static int map(void)
-{
-    return tns__device_map(&w->node, &want, &mapped, &w->err);
-}
-
-static int unmap(void)
-{
-    return tns__device_unmap(&w->node, &want, false, &w->err);
-}
-
-static void mapped_before(void)
-{
-    world_session(w, 0);
-    world_session(w, 1);
-    tst_ok(map(), &w->err);
-    world_forget(w);
-}
+#include "device/stage.h"
 
 /* ---- D01: a LUN number was reused ---- */
 
@@ -301,6 +268,25 @@ START_TEST(test_d08_a_failed_map_takes_back_what_it_added)
 }
 END_TEST
 
+START_TEST(test_d08_paths_that_fail_right_after_the_scan_are_taken_away_again)
+{
+    world_session(w, 0);
+    world_session(w, 1);
+    w->is_silent[0] = w->is_silent[1] = true;
+    for (int i = 0; i < 2; i++) {
+        tst_fails(map(), TNS_E_DEVICE, &w->err);
+        world_ran(w, WWID_ADD WWID_DROP);
+        ck_assert_ptr_null(world_disk_of(w, 0, 1));
+        ck_assert_ptr_null(world_disk_of(w, 1, 1));
+        ck_assert(world_link_is(w, LINK, NULL));
+    }
+    ck_assert(w->sessions[0].is_up && w->sessions[1].is_up);
+    w->is_silent[0] = w->is_silent[1] = false;
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(mapped.paths, 2);
+}
+END_TEST
+
 START_TEST(test_d11_a_device_that_is_slow_to_appear_is_waited_for)
 {
     w->appear_after = 40;
@@ -330,6 +316,43 @@ START_TEST(test_d12_without_multipathd_map_fails_before_it_touches_anything)
     world_ran(w, "");
     ck_assert_uint_eq(w->scans, 0);
     ck_assert(!world_has(w, "/var/lib/tnstor/store1"));
+}
+END_TEST
+
+/* Nobody accepts, and the queue is full: connect() answers EAGAIN. */
+static void full_socket(char name[64], int fds[3])
+{
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+    socklen_t len;
+
+    snprintf(name, 64, "@tns-full-%d", (int)getpid());
+    len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+    memcpy(un.sun_path + 1, name + 1, strlen(name) - 1);
+    for (int i = 0; i < 3; i++)
+        fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ck_assert_int_eq(bind(fds[0], (struct sockaddr *)&un, len), 0);
+    ck_assert_int_eq(listen(fds[0], 0), 0);
+    ck_assert_int_eq(connect(fds[1], (struct sockaddr *)&un, len), 0);
+    ck_assert_int_eq(connect(fds[2], (struct sockaddr *)&un, len), -1);
+    ck_assert_int_eq(errno, EAGAIN);
+}
+
+START_TEST(test_d12_a_full_socket_of_multipathd_ends_at_the_deadline)
+{
+    uint64_t start = tns__now_ns();
+    char name[64];
+    int fds[3];
+
+    full_socket(name, fds);
+    w->node.multipathd = name;
+    w->ctx.deadline_ns = start + TNS_MS(300);
+    ck_assert_int_eq(map(), -TNS_E_DEVICE);
+    tst_says(&w->err, "multipathd does not answer");
+    ck_assert_uint_lt(tns__now_ns() - start, TNS_MS(3000));
+    world_ran(w, "");
+    ck_assert_uint_eq(w->scans, 0);
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
 }
 END_TEST
 
@@ -407,6 +430,26 @@ START_TEST(test_d15_a_volume_that_is_open_or_mounted_is_not_unmapped_and_who_is_
 }
 END_TEST
 
+START_TEST(test_d15_a_file_system_that_only_a_container_sees_keeps_the_volume)
+{
+    static const char see[] = "36 22 253:3 / /var/lib/ct rw - ext4 /dev/dm-3 rw\n";
+
+    mapped_before();
+    world_namespace(w, 1, "init\n", "mnt:[1]", "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n");
+    world_namespace(w, 601, "lxc-start\n", "mnt:[2]", see);
+    world_namespace(w, 602, "bash\n", "mnt:[2]", see);
+    ck_assert_int_eq(unmap(), -TNS_E_CONFLICT);
+    tst_says(&w->err, "mounted at /var/lib/ct for process 601 (lxc-start)");
+    tns__error_clear(&w->err);
+    ck_assert_uint_eq(w->deletes, 0);
+    ck_assert(world_link_is(w, LINK, MAPPER_A));
+    ck_assert_ptr_null(strstr(w->traced, "/proc/602/mountinfo"));
+
+    world_namespace(w, 601, "lxc-start\n", "mnt:[2]", "");
+    tst_ok(unmap(), &w->err);
+}
+END_TEST
+
 START_TEST(test_d15_a_path_opened_beside_its_map_is_seen)
 {
     mapped_before();
@@ -438,6 +481,29 @@ START_TEST(test_d16_a_volume_group_of_a_guest_is_named_with_the_fix)
     tst_says(&w->err, "volume group my-vg");
     tst_says(&w->err, "vgchange -an my-vg");
     tst_says(&w->err, "global_filter");
+}
+END_TEST
+
+/* ---- D17, D18: other nodes ---- */
+
+START_TEST(test_d17_source_and_destination_of_a_migration_leave_the_target_to_each_other)
+{
+    mapped_before();
+    tst_ok(unmap(), &w->err);
+    /* the other node still runs the guest: no logout, and no word to the target */
+    world_ran(w, WWID_DROP);
+    ck_assert(w->luns[0].exists);
+    ck_assert(w->sessions[0].is_up && w->sessions[1].is_up);
+}
+END_TEST
+
+START_TEST(test_d18_a_new_node_needs_nothing_of_the_old_one_and_throws_nobody_out)
+{
+    tst_ok(map(), &w->err);
+    ck_assert_ptr_null(strstr(w->commands, "--logout"));
+    ck_assert_ptr_null(strstr(w->commands, "-o delete"));
+    ck_assert_uint_eq(w->deletes, 0);
+    ck_assert_uint_eq(mapped.paths, 2);
 }
 END_TEST
 
@@ -533,7 +599,7 @@ START_TEST(test_d26_a_node_that_cannot_write_its_record_fails_before_it_logs_in)
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
     const TTest *const tests[] = {
         test_d01_a_stale_disk_and_its_idle_map_are_removed_and_the_lun_is_scanned_anew,
@@ -553,16 +619,21 @@ static Suite *suite(void)
         test_d06_with_all_paths_down_map_fails_and_opens_nothing,
         test_d07_a_path_that_came_back_is_asked_again_before_it_counts,
         test_d08_a_failed_map_takes_back_what_it_added,
+        test_d08_paths_that_fail_right_after_the_scan_are_taken_away_again,
         test_d11_a_device_that_is_slow_to_appear_is_waited_for,
         test_d11_a_device_that_stays_empty_ends_at_the_deadline,
         test_d12_without_multipathd_map_fails_before_it_touches_anything,
+        test_d12_a_full_socket_of_multipathd_ends_at_the_deadline,
         test_d12_unmap_works_without_multipathd,
         test_d12_a_wedged_multipathd_ends_at_the_deadline,
         test_d13_a_hung_multipath_command_ends_at_the_deadline_and_leaves_no_lock,
         test_d15_a_volume_that_is_open_or_mounted_is_not_unmapped_and_who_is_named,
+        test_d15_a_file_system_that_only_a_container_sees_keeps_the_volume,
         test_d15_a_path_opened_beside_its_map_is_seen,
         test_d15_partition_maps_are_no_users_but_what_stands_on_them_is,
         test_d16_a_volume_group_of_a_guest_is_named_with_the_fix,
+        test_d17_source_and_destination_of_a_migration_leave_the_target_to_each_other,
+        test_d18_a_new_node_needs_nothing_of_the_old_one_and_throws_nobody_out,
         test_d20_resize_reaches_every_path_and_the_map,
         test_d20_a_size_that_the_target_does_not_show_is_an_error,
         test_d20_a_map_that_does_not_follow_is_an_error_and_not_the_old_size,
@@ -572,18 +643,7 @@ static Suite *suite(void)
         test_d23_a_4k_volume_is_mapped_when_4k_is_wanted,
         test_d26_a_node_that_cannot_write_its_record_fails_before_it_logs_in,
     };
-    Suite *s = suite_create("node faults");
-    TCase *tc = tcase_create("world");
 
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_set_timeout(tc, 60);
-    for (size_t i = 0; i < TNS_ARRAY_LEN(tests); i++)
-        tcase_add_test(tc, tests[i]);
-    suite_add_tcase(s, tc);
-    return s;
-}
-
-int main(void)
-{
-    return tst_run(suite());
+    return tst_main("node faults", tests, TNS_ARRAY_LEN(tests), stage_setup, stage_teardown,
+                    60);
 }

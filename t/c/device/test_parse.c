@@ -263,7 +263,7 @@ START_TEST(test_sense_without_a_text_of_its_own_is_told_in_numbers)
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
     const TTest *const tests[] = {
         test_portals_are_parsed_in_every_spelling,
@@ -281,16 +281,6 @@ static Suite *suite(void)
         test_lun_lists_know_both_spellings_and_leave_out_the_exotic,
         test_sense_without_a_text_of_its_own_is_told_in_numbers,
     };
-    Suite *s = suite_create("parse");
-    TCase *tc = tcase_create("bytes");
 
-    for (size_t i = 0; i < TNS_ARRAY_LEN(tests); i++)
-        tcase_add_test(tc, tests[i]);
-    suite_add_tcase(s, tc);
-    return s;
-}
-
-int main(void)
-{
-    return tst_run(suite());
+    return tst_main("parse", tests, TNS_ARRAY_LEN(tests), NULL, NULL, 60);
 }

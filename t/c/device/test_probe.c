@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "common/tst.h"
 #include "device/tgt.h"
 
@@ -373,42 +374,32 @@ START_TEST(test_a_portal_that_accepts_and_says_nothing_ends_at_the_deadline)
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
-    Suite *s = suite_create("probe");
-    TCase *tc = tcase_create("tgt");
+    const TTest *const tests[] = {
+        test_discovery_names_the_target_and_its_portal,
+        test_a_port_without_listener_is_a_transport_error,
+        test_a_target_that_is_not_there_is_named,
+        test_identity_and_size_come_from_the_lun_itself,
+        test_a_lun_that_is_not_there_is_not_found,
+        test_a_lun_above_255_is_never_another_one,
+        test_report_luns_sees_added_and_removed_luns,
+        test_a_resized_lun_shows_its_new_size,
+        test_chap_with_the_right_password_is_let_in,
+        test_chap_with_a_wrong_password_or_none_is_an_auth_error,
+        test_mutual_chap_proves_both_sides,
+        test_qemu_maps_a_lun_that_is_proven_on_every_portal,
+        test_qemu_is_given_the_address_under_which_a_lun_above_255_was_proven,
+        test_a_silent_swap_behind_a_lun_is_refused_every_time,
+        test_an_edited_extent_that_keeps_its_naa_is_refused_by_size_and_serial,
+        test_an_unmapped_lun_and_an_emptied_one_are_never_mapped,
+        test_d24_one_unreachable_portal_does_not_fail_the_rest,
+        test_a_portal_that_accepts_and_says_nothing_ends_at_the_deadline,
+    };
 
     if (!tgt_available()) {
         printf("1..0 # SKIP no tgtd on this machine\n");
-        exit(0);
+        return 0;
     }
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_discovery_names_the_target_and_its_portal);
-    tcase_add_test(tc, test_a_port_without_listener_is_a_transport_error);
-    tcase_add_test(tc, test_a_target_that_is_not_there_is_named);
-    tcase_add_test(tc, test_identity_and_size_come_from_the_lun_itself);
-    tcase_add_test(tc, test_a_lun_that_is_not_there_is_not_found);
-    tcase_add_test(tc, test_a_lun_above_255_is_never_another_one);
-    tcase_add_test(tc, test_report_luns_sees_added_and_removed_luns);
-    tcase_add_test(tc, test_a_resized_lun_shows_its_new_size);
-    tcase_add_test(tc, test_chap_with_the_right_password_is_let_in);
-    tcase_add_test(tc, test_chap_with_a_wrong_password_or_none_is_an_auth_error);
-    tcase_add_test(tc, test_mutual_chap_proves_both_sides);
-    tcase_add_test(tc, test_qemu_maps_a_lun_that_is_proven_on_every_portal);
-    tcase_add_test(tc,
-                   test_qemu_is_given_the_address_under_which_a_lun_above_255_was_proven);
-    tcase_add_test(tc, test_a_silent_swap_behind_a_lun_is_refused_every_time);
-    tcase_add_test(tc,
-                   test_an_edited_extent_that_keeps_its_naa_is_refused_by_size_and_serial);
-    tcase_add_test(tc, test_an_unmapped_lun_and_an_emptied_one_are_never_mapped);
-    tcase_add_test(tc, test_d24_one_unreachable_portal_does_not_fail_the_rest);
-    tcase_add_test(tc, test_a_portal_that_accepts_and_says_nothing_ends_at_the_deadline);
-    suite_add_tcase(s, tc);
-    return s;
-}
-
-int main(void)
-{
-    return tst_run(suite());
+    return tst_main("probe", tests, TNS_ARRAY_LEN(tests), setup, teardown, 60);
 }

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "common/tst.h"
+#include "device/access.h"
 #include "device/fixture.h"
 #include "device/link.h"
 
@@ -91,6 +92,7 @@ static void is_healthy(unsigned paths)
     ck_assert_uint_eq(mapped.paths, paths);
     ck_assert_str_eq(mapped.warning, "");
     ck_assert_uint_eq(f->asked, paths);
+    f->asked = 0;
 }
 
 START_TEST(test_two_healthy_paths_are_proven)
@@ -186,6 +188,54 @@ START_TEST(test_d15_bare_partition_maps_do_not_count_as_use)
 }
 END_TEST
 
+START_TEST(test_d16_a_volume_group_on_a_recorded_map_is_named_with_the_fix)
+{
+    mapped_node("lvm-holder");
+    is_healthy(2);
+    ck_assert_int_eq(tns__device_unmap(&f->node, &want, false, &f->err), -TNS_E_CONFLICT);
+    tst_says(&f->err, "volume group guestvg");
+    tst_says(&f->err, "vgchange -an guestvg");
+    tns__error_clear(&f->err);
+    ck_assert_int_eq(tns__device_check_unused(&f->node, "lab", LINK, &f->err),
+                     -TNS_E_CONFLICT);
+    tst_says(&f->err, "volume group guestvg");
+    tns__error_clear(&f->err);
+    /* refused before anything was done */
+    ck_assert_ptr_null(strstr(f->traced, "/delete"));
+    is_healthy(2);
+}
+END_TEST
+
+/* Everything that this layer does with a volume, on a node with 200 disks of other people. */
+START_TEST(test_among_200_recorded_others_only_the_volumes_own_paths_are_accessed)
+{
+    struct access_foreign others;
+    json_t *status = NULL;
+    unsigned removed;
+
+    mapped_node("noise");
+    access_foreign_read(&others, f->root);
+    ck_assert_uint_ge(others.blocks, 200);
+    f->reacts = true;
+
+    is_healthy(2);
+    tst_ok(tns__device_status(&f->node, &want, &status, &f->err), &f->err);
+    json_decref(status);
+    tst_ok(tns__device_check_unused(&f->node, "lab", LINK, &f->err), &f->err);
+    tst_ok(tns__device_resize(&f->node, &want, &f->err), &f->err);
+    tst_ok(tns__link_remove(&f->node, "lab", LINK, &f->err), &f->err);
+    want.multipath = false; /* nobody listens for multipathd here, and its map is there */
+    tst_ok(tns__device_map(&f->node, &want, &mapped, &f->err), &f->err);
+    ck_assert_str_eq(mapped.device, "/dev/mapper/" WWID);
+    tst_ok(tns__device_tidy(&f->node, "lab", &removed, &f->err), &f->err);
+    ck_assert_uint_eq(removed, 0);
+    tst_ok(tns__device_unmap(&f->node, &want, false, &f->err), &f->err);
+    paths_are(0);
+    access_spares(&others, f->traced);
+    access_foreign_free(&others);
+}
+END_TEST
+
 START_TEST(test_d23_a_4k_disk_is_one_of_4k_only)
 {
     mapped_node("sector-4k");
@@ -248,7 +298,7 @@ START_TEST(test_status_of_a_recorded_node_tells_portals_and_states)
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
     const TTest *const tests[] = {
         test_two_healthy_paths_are_proven,
@@ -260,23 +310,13 @@ static Suite *suite(void)
         test_d04_a_map_of_mixed_identities_is_refused,
         test_healthy_paths_are_not_taken_for_leftovers,
         test_d15_bare_partition_maps_do_not_count_as_use,
+        test_d16_a_volume_group_on_a_recorded_map_is_named_with_the_fix,
+        test_among_200_recorded_others_only_the_volumes_own_paths_are_accessed,
         test_d23_a_4k_disk_is_one_of_4k_only,
         test_a_single_path_is_found_by_its_sequence_number,
         test_a_node_without_sessions_has_nothing_mapped_and_nothing_to_unmap,
         test_status_of_a_recorded_node_tells_portals_and_states,
     };
-    Suite *s = suite_create("recorded");
-    TCase *tc = tcase_create("real kernel");
 
-    tcase_add_checked_fixture(tc, NULL, done);
-    tcase_set_timeout(tc, 60);
-    for (size_t i = 0; i < TNS_ARRAY_LEN(tests); i++)
-        tcase_add_test(tc, tests[i]);
-    suite_add_tcase(s, tc);
-    return s;
-}
-
-int main(void)
-{
-    return tst_run(suite());
+    return tst_main("recorded", tests, TNS_ARRAY_LEN(tests), NULL, done, 60);
 }

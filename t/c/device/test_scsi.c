@@ -15,9 +15,10 @@
 
 #include "base/cleanup.h"
 #include "common/tst.h"
+#include "device/access.h"
 #include "device/count.h"
 #include "device/device_priv.h"
-#include "device/world.h"
+#include "device/stage.h"
 
 /* ---- disks in files: the ioctl that the library calls is this one ---- */
 
@@ -146,18 +147,6 @@ int kill(pid_t pid, int sig)
 }
 
 /* ---- tests ---- */
-
-static struct world *w;
-
-static void setup(void)
-{
-    w = world_new(2);
-}
-
-static void teardown(void)
-{
-    world_free(w);
-}
 
 static void paper(const char *dev, const char *mode, const char *naa)
 {
@@ -299,9 +288,7 @@ END_TEST
 static int map_again(void *user)
 {
     struct tns_node *node = user;
-    struct tns_want want = world_want(w);
     struct tns_error err = TNS_ERROR_INIT;
-    struct tns_mapped mapped = { .paths = 0 };
     int rc = tns__device_map(node, &want, &mapped, &err);
 
     if (rc < 0)
@@ -311,8 +298,6 @@ static int map_again(void *user)
 
 START_TEST(test_a_mapped_volume_costs_at_most_40_system_calls_and_no_command)
 {
-    struct tns_want want = world_want(w);
-    struct tns_mapped mapped;
     struct tns_sysroot *plain = NULL;
     struct tns_node node = w->node;
     int calls = INT_MAX, execs = -1;
@@ -346,27 +331,8 @@ END_TEST
 
 /* ---- nothing but the volume's own ---- */
 
-/* Listing one of these would be looking at everybody's devices. */
-static void nothing_foreign(const char *traced)
-{
-    static const char *const lists[] = {
-        "list /sys/block\n", "list /sys/class/block\n",
-        "list /dev\n",       "list /dev/mapper\n",
-        "list /dev/disk",    "list /sys/class/scsi_device\n",
-        "list /sys/bus",     "list /sys/class/scsi_host\n",
-        "list /sys/devices", "list /sys/class/iscsi_host\n"
-    };
-
-    ck_assert_msg(!strstr(traced, W_NOISE), "somebody else's device: %s",
-                  strstr(traced, W_NOISE));
-    for (size_t i = 0; i < TNS_ARRAY_LEN(lists); i++)
-        ck_assert_msg(!strstr(traced, lists[i]), "%s", lists[i]);
-}
-
 START_TEST(test_nothing_but_the_volumes_own_devices_is_touched_among_200_others)
 {
-    struct tns_want want = world_want(w);
-    struct tns_mapped mapped;
     json_t *status = NULL;
     unsigned removed;
 
@@ -383,11 +349,13 @@ START_TEST(test_nothing_but_the_volumes_own_devices_is_touched_among_200_others)
     world_lun_gone(w, 1);
     tst_ok(tns__device_tidy(&w->node, "store1", &removed, &w->err), &w->err);
     ck_assert_uint_eq(removed, 1);
-    nothing_foreign(w->traced);
+    ck_assert_msg(!strstr(w->traced, W_NOISE), "somebody else's device: %s",
+                  strstr(w->traced, W_NOISE));
+    access_lists_nothing_foreign(w->traced);
 }
 END_TEST
 
-static Suite *suite(void)
+int main(void)
 {
     const TTest *const tests[] = {
         test_a_disk_tells_its_naa_serial_and_size,
@@ -399,18 +367,6 @@ static Suite *suite(void)
         test_a_mapped_volume_costs_at_most_40_system_calls_and_no_command,
         test_nothing_but_the_volumes_own_devices_is_touched_among_200_others,
     };
-    Suite *s = suite_create("scsi");
-    TCase *tc = tcase_create("paper disks");
 
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_set_timeout(tc, 60);
-    for (size_t i = 0; i < TNS_ARRAY_LEN(tests); i++)
-        tcase_add_test(tc, tests[i]);
-    suite_add_tcase(s, tc);
-    return s;
-}
-
-int main(void)
-{
-    return tst_run(suite());
+    return tst_main("scsi", tests, TNS_ARRAY_LEN(tests), stage_setup, stage_teardown, 60);
 }

@@ -378,3 +378,14 @@ void world_mount(struct world *w, const char *dev, const char *where)
     w_fmt(line, sizeof(line), "36 22 %s / %s rw - ext4 /dev/%s rw\n", number, where, dev);
     world_put(w, "/proc/self/mountinfo", line);
 }
+
+void world_namespace(struct world *w, int pid, const char *comm, const char *ns,
+                     const char *mountinfo)
+{
+    char path[128];
+
+    w_putf(w, comm, "/proc/%d/comm", pid);
+    w_putf(w, mountinfo, "/proc/%d/mountinfo", pid);
+    w_fmt(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+    w_link(w, path, ns);
+}

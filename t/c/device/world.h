@@ -21,7 +21,7 @@
 #define W_PORTALS 4
 #define W_DISKS 64
 #define W_MAPS 24
-#define W_LUNS 24
+#define W_LUNS 256
 
 /* What the NAS shows behind a LUN; on one portal it may be something else. */
 struct w_lun {
@@ -121,6 +121,9 @@ struct w_map *world_map_of(struct world *w, const char *naa);
 void world_holder(struct world *w, const char *dev, const char *holder, const char *name,
                   const char *uuid);
 void world_process(struct world *w, int pid, const char *comm, const char *open_path);
+/* A process in a mount namespace of its own. */
+void world_namespace(struct world *w, int pid, const char *comm, const char *ns,
+                     const char *mountinfo);
 void world_mount(struct world *w, const char *dev, const char *where);
 
 /* 200 disks, partitions and maps of other people: SAS, NVMe, device mapper. */

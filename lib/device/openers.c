@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who has a block device open: file systems, swap, processes, and the file systems of containers. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "device/holders_priv.h"
+
+#define MOUNTS_MAX (16u << 20)
+
+/* ---- mounts and swap ---- */
+
+/* Tells every mount of the family in a mountinfo; `whose` says which process sees it, or nothing. */
+static int tell_mounts(struct tns__family *f, char *mountinfo, const char *whose,
+                       struct tns_error *err)
+{
+    char *save = NULL;
+
+    for (char *line = strtok_r(mountinfo, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save)) {
+        char number[16], point[200];
+
+        if (sscanf(line, "%*d %*d %15s %*s %199s", number, point) != 2)
+            continue;
+        for (size_t i = 0; i < f->n; i++) {
+            if (strcmp(number, f->number[i]) == 0 &&
+                tns__tell(f->openers, "the file system mounted at %s%s", point, whose) < 0)
+                return tns__error_nomem(err);
+        }
+    }
+    return 0;
+}
+
+int tns__find_mounts(struct tns_node *node, struct tns__family *f, struct tns_error *err)
+{
+    _tns_free_ char *text = NULL;
+    int rc =
+        tns__sysroot_slurp(node->sr, MOUNTS_MAX, &text, NULL, err, "/proc/self/mountinfo");
+
+    return rc < 0 ? rc : tell_mounts(f, text, "", err);
+}
+
+int tns__find_swaps(struct tns_node *node, struct tns__family *f, struct tns_error *err)
+{
+    _tns_free_ char *text = NULL;
+    char *save = NULL;
+
+    /* a kernel without swap has no such file */
+    if (tns__sysroot_slurp(node->sr, 1u << 20, &text, NULL, NULL, "/proc/swaps") < 0)
+        return 0;
+    for (char *line = strtok_r(text, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save)) {
+        char device[64];
+
+        if (sscanf(line, "/dev/%58s", device) != 1)
+            continue;
+        for (size_t i = 0; i < f->n; i++) {
+            if (strcmp(device, f->dev[i]) == 0 &&
+                tns__tell(f->openers, "swap on /dev/%s", device) < 0)
+                return tns__error_nomem(err);
+        }
+    }
+    return 0;
+}
+
+/* ---- processes ---- */
+
+/* multipathd watches its paths, udev looks at whatever changes: both let go by themselves. */
+static bool is_bystander(const char *comm)
+{
+    static const char *const names[] = { "multipathd", "systemd-udevd", "(udev-worker)",
+                                         "udevd" };
+
+    for (size_t i = 0; i < TNS_ARRAY_LEN(names); i++) {
+        if (strcmp(comm, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_of_family(const struct tns__family *f, const char *link)
+{
+    if (!tns__starts_with(link, "/dev/"))
+        return false;
+    for (size_t i = 0; i < f->n; i++) {
+        if (strcmp(link + 5, f->dev[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool has_open(struct tns_node *node, const struct tns__family *f, const char *pid)
+{
+    _tns_strv_ char **fds = NULL;
+    _tns_close_ int dir = -1;
+
+    /* a process that ends meanwhile, or a kernel thread: nothing to see */
+    if (tns__sysroot_list(node->sr, &fds, NULL, "/proc/%s/fd", pid) < 0 ||
+        tns__sysroot_openfd(node->sr, O_PATH | O_DIRECTORY, 0, &dir, NULL, "/proc/%s/fd",
+                            pid) < 0)
+        return false;
+    for (char **fd = fds; *fd; fd++) {
+        char link[128];
+        ssize_t len = readlinkat(dir, *fd, link, sizeof(link) - 1);
+
+        if (len <= 0)
+            continue;
+        link[len] = '\0';
+        if (is_of_family(f, link))
+            return true;
+    }
+    return false;
+}
+
+static void read_comm(struct tns_node *node, const char *pid, char ret[64])
+{
+    if (tns__sysroot_read(node->sr, ret, 64, NULL, "/proc/%s/comm", pid) < 0)
+        snprintf(ret, 64, "?");
+}
+
+/* A container mounts its volumes where nobody else sees them. One look for each mount namespace; `seen`
+ * holds those that were looked at, ours among them. */
+static int find_far_mounts(struct tns_node *node, struct tns__family *f, const char *pid,
+                           json_t *seen, struct tns_error *err)
+{
+    _tns_free_ char *text = NULL;
+    char ns[64], comm[64], whose[128];
+
+    if (tns__sysroot_readlink(node->sr, ns, sizeof(ns), NULL, "/proc/%s/ns/mnt", pid) < 0 ||
+        json_object_get(seen, ns) ||
+        tns__sysroot_slurp(node->sr, MOUNTS_MAX, &text, NULL, NULL, "/proc/%s/mountinfo",
+                           pid) < 0)
+        return 0;
+    if (json_object_set_new(seen, ns, json_true()) < 0)
+        return tns__error_nomem(err);
+    read_comm(node, pid, comm);
+    snprintf(whose, sizeof(whose), " for process %.20s (%s)", pid, comm);
+    return tell_mounts(f, text, whose, err);
+}
+
+static int look_at_process(struct tns_node *node, struct tns__family *f, const char *pid,
+                           json_t *seen, struct tns_error *err)
+{
+    char comm[64];
+
+    if (has_open(node, f, pid)) {
+        read_comm(node, pid, comm);
+        if (!is_bystander(comm) && tns__tell(f->openers, "process %s (%s)", pid, comm) < 0)
+            return tns__error_nomem(err);
+    }
+    return find_far_mounts(node, f, pid, seen, err);
+}
+
+int tns__find_openers(struct tns_node *node, struct tns__family *f, struct tns_error *err)
+{
+    _tns_strv_ char **pids = NULL;
+    _tns_json_ json_t *seen = json_object();
+    char ns[64];
+    int rc =
+        seen ? tns__sysroot_list(node->sr, &pids, err, "/proc") : tns__error_nomem(err);
+
+    if (rc == 0 &&
+        tns__sysroot_readlink(node->sr, ns, sizeof(ns), NULL, "/proc/self/ns/mnt") == 0 &&
+        json_object_set_new(seen, ns, json_true()) < 0)
+        rc = tns__error_nomem(err);
+    for (char **pid = pids; rc == 0 && *pid; pid++) {
+        uint64_t number;
+
+        if (tns__parse_u64(*pid, &number))
+            rc = look_at_process(node, f, *pid, seen, err);
+    }
+    return rc;
+}
