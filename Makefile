@@ -156,7 +156,7 @@ check-built: all tests
 # Only the programs in C; what check-asan and check-valgrind run.
 .PHONY: check-c
 check-c: tests
-	@$(TEST_ENV) CK_TIMEOUT_MULTIPLIER=$(or $(SLOWER),1) t/run -j $(JOBS) -t $(TEST_TIMEOUT) \
+	@$(TEST_ENV) CK_TIMEOUT_MULTIPLIER=$(or $(SLOWER),1) TNS_TEST_SLOWER=$(or $(SLOWER),1) t/run -j $(JOBS) -t $(TEST_TIMEOUT) \
 		$(if $(RUN_WITH),--with '$(RUN_WITH)') $(TEST_PROGS)
 
 # Under the sanitizers one release of each dialect, and of the sweeps every third step.

@@ -36,6 +36,14 @@ int tst_run(Suite *s)
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+unsigned tst_ms(unsigned ms)
+{
+    const char *slower = getenv("TNS_TEST_SLOWER");
+    int n = slower ? atoi(slower) : 1;
+
+    return n > 1 ? ms * (unsigned)n : ms;
+}
+
 void tst_no_canary(const char *text)
 {
     ck_assert_msg(!strstr(text, TST_CANARY_KEY), "the canary key came out: %s", text);

@@ -55,11 +55,15 @@ const char *tst_tmpdir(void);
 /* Writes a file below it, making directories; returns nothing, fails the test instead. */
 void tst_file(const char *dir, const char *path, const char *content);
 
+/* A time that the machine, not the program under test, needs: longer by TNS_TEST_SLOWER, which says
+ * how much slower a program is under a sanitizer or valgrind. 1, unless those run it. */
+unsigned tst_ms(unsigned ms);
+
 /* Polls until cond is true; fails the test after ms. */
 #define tst_eventually(cond, ms)                                                           \
     do {                                                                                   \
         struct tns_ctx tst_wait_ = { 0 };                                                  \
-        tns__ctx_begin(&tst_wait_, (ms));                                                  \
+        tns__ctx_begin(&tst_wait_, tst_ms(ms));                                            \
         while (!(cond)) {                                                                  \
             ck_assert_msg(tns__ctx_left_ms(&tst_wait_) > 0, "not within %d ms: %s",        \
                           (int)(ms), #cond);                                               \

@@ -303,41 +303,6 @@ START_TEST(test_c08_a_proxy_that_says_503_is_asked_again_for_reads)
 }
 END_TEST
 
-static int bulk_job(struct tns_session *s, struct tns_error *err)
-{
-    _tns_json_ json_t *params =
-        json_pack("[s,[[[[s,s,s]]]]]", "pool.dataset.query", "id", "=", "tank");
-
-    return tns__session_call(s, "core.bulk", params, TNS_CALL_JOB, NULL, err);
-}
-
-START_TEST(test_c09_a_job_whose_end_is_not_seen_is_unknown_and_never_started_again)
-{
-    _tns_session_ struct tns_session *s = open_cell(ses_run_dir());
-    struct tns_error err = TNS_ERROR_INIT;
-    uint64_t before;
-
-    if (is_rest())
-        return; /* core.bulk is not there */
-    tst_ok(bulk_job(s, &err), &err);
-    tst_sim_fault(tst_cell_sim(), "{\"match\":\"core.get_jobs\",\"do\":\"cut\"}");
-    ck_assert_int_eq(bulk_job(s, &err), -TNS_E_TRANSPORT);
-    ck_assert_uint_ne(err.flags & TNS_F_OUTCOME_UNKNOWN, 0);
-    ck_assert_int_eq(tst_sim_calls(tst_cell_sim(), "core.bulk"), 2);
-    tns__error_clear(&err);
-
-    tst_sim_world(tst_cell_sim(), "{\"job_delay\":5}");
-    before = tns__ctx_begin(tns__session_ctx(s), 500);
-    ck_assert_int_eq(bulk_job(s, &err), -TNS_E_TIMEOUT);
-    tns__session_ctx(s)->deadline_ns = before;
-    tst_sim_world(tst_cell_sim(), "{\"job_delay\":0}");
-    ck_assert_uint_ne(err.flags & TNS_F_OUTCOME_UNKNOWN, 0);
-    ck_assert_int_eq(tst_sim_calls(tst_cell_sim(), "core.bulk"), 3);
-    tns__error_clear(&err);
-    tst_ok(ses_call(s, &err), &err);
-}
-END_TEST
-
 /* ---- refusals ---- */
 
 static int call_with_wrong_key(const char *dir, struct tns_error *err)
@@ -610,8 +575,6 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_a_nas_that_is_away_is_reported_after_a_few_attempts);
     tcase_add_test(tc, test_a_silent_nas_ends_the_call_at_its_deadline);
     tcase_add_test(tc, test_c11_too_many_calls_at_once_is_tried_again);
-    tcase_add_test(tc,
-                   test_c09_a_job_whose_end_is_not_seen_is_unknown_and_never_started_again);
     tcase_add_test(tc,
                    test_c12_a_request_over_the_limit_is_refused_here_and_nothing_is_sent);
     tcase_add_test(tc,
