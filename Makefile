@@ -156,7 +156,7 @@ check-built: all tests
 # Only the programs in C; what check-asan and check-valgrind run.
 .PHONY: check-c
 check-c: tests
-	@$(TEST_ENV) CK_TIMEOUT_MULTIPLIER=$(or $(SLOWER),1) TNS_TEST_SLOWER=$(or $(SLOWER),1) t/run -j $(JOBS) -t $(TEST_TIMEOUT) \
+	@$(TEST_ENV) CK_TIMEOUT_MULTIPLIER=$(or $(SLOWER),1) t/run -j $(JOBS) -t $(TEST_TIMEOUT) \
 		$(if $(RUN_WITH),--with '$(RUN_WITH)') $(TEST_PROGS)
 
 # Under the sanitizers one release of each dialect, and of the sweeps every third step.
@@ -203,10 +203,14 @@ FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=a
 FUZZ_MAKE = $(MAKE) --no-print-directory O=$(O)-fuzz CC=clang OPT='-O1 -g' SANITIZE='$(FUZZ_FLAGS)' \
 	LAYERS='$(LAYERS)' WARN_ONLY=1
 
-.PHONY: fuzz fuzzers $(FUZZERS:%=fuzz-%)
-fuzz: $(FUZZERS:%=fuzz-%)
+.PHONY: fuzz fuzzers build-fuzzers list-fuzzers $(FUZZERS:%=fuzz-%)
+fuzz:
+	@O=$(O) FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) .ci/fuzz
 
-.PHONY: list-fuzzers
+# Before several of them run side by side: each of those would build the library.
+build-fuzzers:
+	@$(FUZZ_MAKE) -j$(JOBS) fuzzers
+
 list-fuzzers:
 	@printf "%s\n" $(FUZZERS)
 

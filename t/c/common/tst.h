@@ -55,9 +55,21 @@ const char *tst_tmpdir(void);
 /* Writes a file below it, making directories; returns nothing, fails the test instead. */
 void tst_file(const char *dir, const char *path, const char *content);
 
-/* A time that the machine, not the program under test, needs: longer by TNS_TEST_SLOWER, which says
- * how much slower a program is under a sanitizer or valgrind. 1, unless those run it. */
+/* A time that depends on the machine: longer by Check's CK_TIMEOUT_MULTIPLIER, which make sets to how
+ * much slower programs are under the sanitizers (4) and valgrind (20). Else it is ms. */
 unsigned tst_ms(unsigned ms);
+
+/*
+ * A stopwatch for bounds in both directions: nothing may come before its time, by the clock; and
+ * nothing too late, in its own time, which does not pass while processes of this machine wait for a
+ * processor (as /proc/pressure/cpu counts it; without that file it is the clock's).
+ */
+struct tst_watch {
+    uint64_t ns, stalled_ns;
+};
+struct tst_watch tst_watch(void);
+unsigned tst_clock_ms(struct tst_watch since);
+unsigned tst_own_ms(struct tst_watch since);
 
 /* Polls until cond is true; fails the test after ms. */
 #define tst_eventually(cond, ms)                                                           \
