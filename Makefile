@@ -203,10 +203,14 @@ FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=a
 FUZZ_MAKE = $(MAKE) --no-print-directory O=$(O)-fuzz CC=clang OPT='-O1 -g' SANITIZE='$(FUZZ_FLAGS)' \
 	LAYERS='$(LAYERS)' WARN_ONLY=1
 
-.PHONY: fuzz fuzzers $(FUZZERS:%=fuzz-%)
-fuzz: $(FUZZERS:%=fuzz-%)
+.PHONY: fuzz fuzzers build-fuzzers list-fuzzers $(FUZZERS:%=fuzz-%)
+fuzz:
+	@O=$(O) FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) .ci/fuzz
 
-.PHONY: list-fuzzers
+# Before several of them run side by side: each of those would build the library.
+build-fuzzers:
+	@$(FUZZ_MAKE) -j$(JOBS) fuzzers
+
 list-fuzzers:
 	@printf "%s\n" $(FUZZERS)
 

@@ -73,6 +73,7 @@ static void take_error(struct run *r, struct tns_call *call, const json_t *messa
                        const json_t *error)
 {
     tns__error_from_json(error, &call->error);
+    call->job_id = json_integer_value(json_object_get(message, "job"));
     if (!json_is_true(json_object_get(message, "broken")))
         return;
     r->broken = true;

@@ -58,11 +58,27 @@ const char *tst_tmpdir(void);
 /* Writes a file below it, making directories; returns nothing, fails the test instead. */
 void tst_file(const char *dir, const char *path, const char *content);
 
+/* A time that depends on the machine: longer by Check's CK_TIMEOUT_MULTIPLIER, which make sets to how
+ * much slower programs are under the sanitizers (4) and valgrind (20). Else it is ms. */
+unsigned tst_ms(unsigned ms);
+
+/*
+ * A stopwatch for bounds in both directions: nothing may come before its time, by the clock; and
+ * nothing too late, in its own time, which does not pass while processes of this machine wait for a
+ * processor (as /proc/pressure/cpu counts it; without that file it is the clock's).
+ */
+struct tst_watch {
+    uint64_t ns, stalled_ns;
+};
+struct tst_watch tst_watch(void);
+unsigned tst_clock_ms(struct tst_watch since);
+unsigned tst_own_ms(struct tst_watch since);
+
 /* Polls until cond is true; fails the test after ms. */
 #define tst_eventually(cond, ms)                                                           \
     do {                                                                                   \
         struct tns_ctx tst_wait_ = { 0 };                                                  \
-        tns__ctx_begin(&tst_wait_, (ms));                                                  \
+        tns__ctx_begin(&tst_wait_, tst_ms(ms));                                            \
         while (!(cond)) {                                                                  \
             ck_assert_msg(tns__ctx_left_ms(&tst_wait_) > 0, "not within %d ms: %s",        \
                           (int)(ms), #cond);                                               \

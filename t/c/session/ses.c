@@ -35,7 +35,7 @@ void ses_opts(const struct tst_sim *sim, const char *run_dir, struct tns_session
         .key_len = strlen(sim->api_key),
         .run_dir = run_dir,
         .no_holder = true,
-        .timeout_ms = 20000,
+        .timeout_ms = tst_ms(20000),
     };
 }
 
