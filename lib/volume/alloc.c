@@ -62,7 +62,7 @@ static int name_choose(struct tns_make *m, uint64_t vmid, struct tns_error *err)
 static int taken(struct tns_make *m, const struct tns_vol *vol, struct tns_error *err)
 {
     const char *by;
-    int64_t now = 0;
+    bool at_work = false;
     int rc;
 
     if (!vol->ds)
@@ -71,11 +71,11 @@ static int taken(struct tns_make *m, const struct tns_vol *vol, struct tns_error
     if (vol->whose != TNS_WHOSE_MINE || tns__tag_state(vol->ds) != TNS_STATE_CREATING)
         return tns__error_set(err, TNS_E_EXISTS, "%s exists already%s", m->zvol,
                               vol->whose == TNS_WHOSE_MINE ? "" : ", and is not ours");
-    rc = tns__system_time(m->st->session, &now, err);
+    rc = tns__at_work_ask(m->st, vol->ds, &at_work, err);
     if (rc)
         return rc;
     by = tns__dataset_tag(vol->ds, TNS_TAG_BY);
-    if (tns__by_alive(m->st, by, now - vol->ds->creation_s))
+    if (at_work)
         return tns__error_set(err, TNS_E_BUSY,
                               "%s is being created by another process (%s)", m->zvol,
                               by ? by : "unknown");

@@ -230,15 +230,14 @@ static int promote_to_ready(struct tns_storage *st, const struct tns_vol *vol,
                             struct tns_error *err)
 {
     _tns_json_ json_t *tags = NULL;
-    int64_t now = 0;
+    bool at_work = false;
     int rc;
 
     if (vol->whose != TNS_WHOSE_MINE || !vol->ds || !vol->mapping ||
         tns__tag_state(vol->ds) != TNS_STATE_CREATING)
         return 0;
-    rc = tns__system_time(st->session, &now, err);
-    if (rc ||
-        tns__by_alive(st, tns__dataset_tag(vol->ds, TNS_TAG_BY), now - vol->ds->creation_s))
+    rc = tns__at_work_ask(st, vol->ds, &at_work, err);
+    if (rc || at_work)
         return rc;
     tags = tns__json_pack(err, "{s:s, s:s, s:n, s:n}", TNS_TAG_STATE, "ready", TNS_TAG_SELF,
                           vol->zvol, TNS_TAG_NEXT, TNS_TAG_BY);

@@ -136,7 +136,7 @@ static int temp_take(struct tns_storage *st, const struct tns_vol *source, const
 {
     _tns_vol_ struct tns_vol *temp = NULL;
     char linkname[TNS_VOLNAME_CAP];
-    int64_t now = 0;
+    bool at_work = false;
     int rc = temp_resolve(st, leaf, &temp, err);
 
     if (rc)
@@ -147,12 +147,10 @@ static int temp_take(struct tns_storage *st, const struct tns_vol *source, const
     if (temp->ds && tns__tag_state(temp->ds) == TNS_STATE_READY && temp->mapping)
         return 0;
     if (temp->ds) {
-        rc = tns__system_time(st->session, &now, err);
+        rc = tns__at_work_ask(st, temp->ds, &at_work, err);
         if (rc)
             return rc;
-        if (tns__by_alive(st, tns__dataset_tag(temp->ds, TNS_TAG_BY),
-                          now - temp->ds->creation_s) &&
-            tns__dataset_tag(temp->ds, TNS_TAG_BY))
+        if (at_work)
             return tns__error_set(err, TNS_E_BUSY, "another process is at work on %s",
                                   temp->zvol);
     }
