@@ -126,6 +126,9 @@ int tns__device_check_unused(struct tns_node *node, const char *storeid,
 int tns__device_initiator_name(struct tns_node *node, char *ret, size_t cap,
                                struct tns_error *err);
 
+/* Whether an address ("10.0.0.2", "[fd00::2]:3260") is one of this node. */
+int tns__device_owns_address(const char *text, bool *ret, struct tns_error *err);
+
 /* ---- records in /var/lib/tnstor/<storeid>/<linkname>.json (0600) ---- */
 
 /* What a volume was when the NAS last told: {naa, serial, target, lun, portals, size, blocksize}. */
