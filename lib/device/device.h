@@ -20,6 +20,7 @@ struct tns_scsi_id {
     char serial[64]; /* VPD 0x80, trimmed                                           */
     uint64_t size_bytes;
     uint32_t blocksize;
+    uint64_t kernel_bytes; /* what this kernel takes it for; 0: not known */
 };
 
 /* Asks a device itself (INQUIRY 0x83 and 0x80, READ CAPACITY 16 by SG_IO), with a deadline that holds
