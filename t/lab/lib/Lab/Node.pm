@@ -10,7 +10,7 @@ use Time::HiRes qw(time);
 use Lab;
 
 use Exporter qw(import);
-our @EXPORT = qw(node_up multipathd_up pvesm try_pvesm add_storage device_of slaves_of wwid_of size_of mounted
+our @EXPORT = qw(node_up multipathd_up pvesm try_pvesm add_storage device_of slaves_of wwid_of size_of sessions_up mounted
     inventory holders_of_locks);
 
 my $DIR = '/etc/pve';
@@ -93,6 +93,11 @@ sub slaves_of ($device) {
 
 sub wwid_of ($device) {
     return read_file('/sys/class/block/' . kernel_name($device) . '/dm/name') =~ s/\s+\z//r;
+}
+
+# iSCSI sessions that work.
+sub sessions_up () {
+    return scalar grep { read_file("$_/state") =~ m/LOGGED_IN/ } glob('/sys/class/iscsi_session/session*');
 }
 
 sub size_of ($device) { return 512 * read_file('/sys/class/block/' . kernel_name($device) . '/size') }

@@ -12,7 +12,7 @@ use lib qw(/job/perl /job/build/xs /job/t/lib);
 use Lab;
 
 use Exporter qw(import);
-our @EXPORT = qw(plugin_up volume_new volume_free volume_on volume_off workers killed_after);
+our @EXPORT = qw(plugin_up section refused volume_new volume_free volume_on volume_off workers killed_after);
 
 my $cfg;
 
@@ -30,10 +30,20 @@ sub plugin_up () {
     return;
 }
 
+# The configuration, for everything else in PVE::Storage.
+sub section () { return $cfg }
+
 sub volume_new ($vmid, $mib = 32) { return PVE::Storage::vdisk_alloc($cfg, 'nas', $vmid, 'raw', undef, $mib * 1024) }
 sub volume_free ($vol) { return PVE::Storage::vdisk_free($cfg, $vol) }
 sub volume_on ($vol) { return PVE::Storage::activate_volumes($cfg, [$vol]) }
 sub volume_off ($vol) { return PVE::Storage::deactivate_volumes($cfg, [$vol]) }
+
+# That a piece of code dies and says why.
+sub refused ($pattern, $code) {
+    die "it did not fail\n" if eval { $code->(); 1 };
+    die "it said: $@" if $@ !~ $pattern;
+    return 1;
+}
 
 # A child that does something and ends; what went wrong goes into a pipe.
 my sub child ($code) {
