@@ -178,7 +178,7 @@ check-valgrind:
 ifneq ($(wildcard t/lab/check),)
 .PHONY: check-lab
 check-lab: all
-	@$(TEST_ENV) t/lab/check
+	@$(TEST_ENV) t/lab/check $(LAB)
 endif
 
 .PHONY: demo
@@ -264,5 +264,6 @@ help:
 	@echo 'all (default)    library, bindings, commands        install   DESTDIR= PREFIX=/usr'
 	@echo 'check            set up, build, all tests           check-asan, check-valgrind, lint, fuzz'
 	@echo 'run-test_NAME    one program of t/c                 demo      a NAS, a storage, a volume'
+	@echo 'check-lab        scenarios in a guest with a kernel initiator: LAB="--ci" or LAB="life reuse"'
 	@echo 'format FILES=..  clang-format in place              clean'
 	@echo 'variables: O=build LAYERS="base wire .." WARN_ONLY=1 V=1 FUZZ_SECONDS=60 JOBS=2'

@@ -75,6 +75,11 @@ int tns__sysroot_path(struct tns_sysroot *sr, const char *verb, char ret[PATH_MA
     return 0;
 }
 
+int tns__sysroot_fd(const struct tns_sysroot *sr)
+{
+    return sr->fd;
+}
+
 /* A recorded tree holds symlinks, absolute ones too, that must resolve inside of it: only the
  * kernel can do that without a race. The real root needs no confinement. */
 int tns__sysroot_openat(const struct tns_sysroot *sr, const char *path, int flags,

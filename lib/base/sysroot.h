@@ -58,6 +58,11 @@ int tns__sysroot_mkdir(struct tns_sysroot *sr, mode_t mode, struct tns_error *er
                        const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 bool tns__sysroot_exists(struct tns_sysroot *sr, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* For a process that is forked off for one blocking thing: the descriptor that it keeps, and an open that
+ * neither allocates nor is traced; -errno, or the fd. */
+int tns__sysroot_fd(const struct tns_sysroot *sr);
+int tns__sysroot_openat(const struct tns_sysroot *sr, const char *path, int flags,
+                        mode_t mode);
 /* open() with O_CLOEXEC; the fd is the caller's. */
 int tns__sysroot_openfd(struct tns_sysroot *sr, int flags, mode_t mode, int *ret_fd,
                         struct tns_error *err, const char *fmt, ...)

@@ -27,10 +27,6 @@ int tns__sysroot_path(struct tns_sysroot *sr, const char *verb, char ret[PATH_MA
                       struct tns_error *err, const char *fmt, va_list ap)
     __attribute__((format(printf, 5, 0)));
 
-/* open() below the root; -errno on failure, the fd otherwise. */
-int tns__sysroot_openat(const struct tns_sysroot *sr, const char *path, int flags,
-                        mode_t mode);
-
 /* Formats the path and opens its directory, which is made with make_mode when that is not 0. */
 int tns__sysroot_enter(struct tns_sysroot *sr, const char *verb, mode_t make_mode,
                        struct tns__sysroot_entry *ret, struct tns_error *err,

@@ -20,6 +20,7 @@ struct tns_scsi_id {
     char serial[64]; /* VPD 0x80, trimmed                                           */
     uint64_t size_bytes;
     uint32_t blocksize;
+    uint64_t kernel_bytes; /* what this kernel takes it for; 0: not known */
 };
 
 /* Asks a device itself (INQUIRY 0x83 and 0x80, READ CAPACITY 16 by SG_IO), with a deadline that holds
@@ -125,6 +126,9 @@ int tns__device_check_unused(struct tns_node *node, const char *storeid,
 /* This node's IQN from /etc/iscsi/initiatorname.iscsi. */
 int tns__device_initiator_name(struct tns_node *node, char *ret, size_t cap,
                                struct tns_error *err);
+
+/* Whether an address ("10.0.0.2", "[fd00::2]:3260") is one of this node. */
+int tns__device_owns_address(const char *text, bool *ret, struct tns_error *err);
 
 /* ---- records in /var/lib/tnstor/<storeid>/<linkname>.json (0600) ---- */
 

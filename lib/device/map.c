@@ -44,6 +44,15 @@ static int verify_map(struct tns_node *node, const struct tns__link *link,
     return 0;
 }
 
+static int size_error(const struct tns_want *want, const char *dev, uint64_t size,
+                      struct tns_error *err)
+{
+    return tns__error_set(err, TNS_E_IDENTITY,
+                          "%s has %llu bytes on this node, but %s has %llu", dev,
+                          (unsigned long long)size, want->linkname,
+                          (unsigned long long)want->size_bytes);
+}
+
 static int verify_size(struct tns_node *node, const struct tns_want *want, const char *dev,
                        struct tns_error *err)
 {
@@ -52,10 +61,21 @@ static int verify_size(struct tns_node *node, const struct tns_want *want, const
 
     if (rc < 0 || !want->size_bytes || size == want->size_bytes)
         return rc;
-    return tns__error_set(err, TNS_E_IDENTITY,
-                          "%s has %llu bytes on this node, but %s has %llu", dev,
-                          (unsigned long long)size, want->linkname,
-                          (unsigned long long)want->size_bytes);
+    return size_error(want, dev, size, err);
+}
+
+/* A path that was away during a resize still has the old size, and would fail what lies beyond it. */
+static int verify_path_sizes(const struct tns_want *want, const struct tns__paths *paths,
+                             struct tns_error *err)
+{
+    for (size_t i = 0; i < paths->n; i++) {
+        const struct tns__path *path = &paths->p[i];
+
+        if (path->err.code == 0 && path->id.kernel_bytes && want->size_bytes &&
+            path->id.kernel_bytes != want->size_bytes)
+            return size_error(want, path->dev, path->id.kernel_bytes, err);
+    }
+    return 0;
 }
 
 static int verify_linked(struct tns_node *node, const struct tns_want *want,
@@ -78,6 +98,8 @@ static int verify_linked(struct tns_node *node, const struct tns_want *want,
     }
     if (rc == 0)
         rc = tns__paths_verify(node, &again, &paths, &verdict, err);
+    if (rc == 0)
+        rc = verify_path_sizes(want, &paths, err);
     if (rc == 0)
         rc = verify_size(node, want, link->dev, err);
     if (rc < 0)

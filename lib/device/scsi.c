@@ -2,6 +2,7 @@
 /* Asking a device itself: INQUIRY and READ CAPACITY by SG_IO, in a child that may hang. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <scsi/sg.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,15 +44,16 @@ struct cmd_reply {
 
 struct device_reply {
     int open_errno;
+    uint64_t kernel_bytes;
     struct cmd_reply cmds[N_CMDS];
 };
 
 struct question {
-    int dev_dir; /* of /dev */
+    const struct tns_sysroot *sr;
     unsigned timeout_ms;
     bool with_serial;
     size_t n;
-    const char *names[DEVICES_MAX];
+    char paths[DEVICES_MAX][40];
 };
 
 /* ---- in the child ---- */
@@ -95,11 +97,11 @@ static void run_cmd(int fd, int cmd, unsigned timeout_ms, struct cmd_reply *r)
         r->len = io.dxfer_len - (unsigned)io.resid;
 }
 
-static void ask_device(const struct question *q, const char *name, struct device_reply *r)
+static void ask_device(const struct question *q, const char *path, struct device_reply *r)
 {
-    int fd = openat(q->dev_dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    int fd = tns__sysroot_openat(q->sr, path, O_RDONLY | O_NONBLOCK, 0);
 
-    *r = (struct device_reply){ .open_errno = fd < 0 ? errno : 0 };
+    *r = (struct device_reply){ .open_errno = fd < 0 ? -fd : 0 };
     if (fd < 0)
         return;
     for (int cmd = 0; cmd < N_CMDS; cmd++) {
@@ -112,6 +114,8 @@ static void ask_device(const struct question *q, const char *name, struct device
         while (r->cmds[cmd].key == TNS__SENSE_UNIT_ATTENTION &&
                ++tries < UNIT_ATTENTIONS_MAX);
     }
+    if (ioctl(fd, BLKGETSIZE64, &r->kernel_bytes) < 0)
+        r->kernel_bytes = 0;
     /* closed by leaving: a descriptor more or less does not matter here */
 }
 
@@ -123,7 +127,7 @@ static void ask_main(void *arg, int reply_fd)
     size_t left = q->n * sizeof(replies[0]);
 
     for (size_t i = 0; i < q->n; i++)
-        ask_device(q, q->names[i], &replies[i]);
+        ask_device(q, q->paths[i], &replies[i]);
     while (left > 0) {
         ssize_t n = write(reply_fd, at, left);
 
@@ -156,7 +160,7 @@ static int parse_reply(const struct device_reply *r, const char *name,
                        struct tns_scsi_id *ret, struct tns_error *err)
 {
     const struct cmd_reply *cmds = r->cmds;
-    struct tns_scsi_id id = { 0 };
+    struct tns_scsi_id id = { .kernel_bytes = r->kernel_bytes };
     int rc = 0;
 
     if (r->open_errno)
@@ -214,7 +218,6 @@ static int stuck_check(struct tns_sysroot *sr, const char *name, struct tns_erro
 struct asking {
     struct tns_sysroot *sr;
     const struct tns_ctx *ctx;
-    int dev_dir;
     bool with_serial;
 };
 
@@ -222,12 +225,12 @@ static int ask_start(const struct asking *as, const char *const names[], size_t 
                      struct tns__apart *a, struct tns_error *err)
 {
     int left_ms = tns__ctx_left_ms(as->ctx);
-    struct question q = { .dev_dir = as->dev_dir, .with_serial = as->with_serial, .n = n };
+    struct question q = { .sr = as->sr, .with_serial = as->with_serial, .n = n };
 
     q.timeout_ms = (unsigned)left_ms < ALONE_MS ? (unsigned)left_ms : ALONE_MS;
     for (size_t i = 0; i < n; i++)
-        q.names[i] = names[i];
-    return tns__apart_start(a, as->dev_dir, ask_main, &q, err);
+        snprintf(q.paths[i], sizeof(q.paths[i]), "/dev/%.31s", names[i]);
+    return tns__apart_start(a, tns__sysroot_fd(as->sr), ask_main, &q, err);
 }
 
 static void fail_all(struct tns_error errs[], size_t n, const struct tns_error *why)
@@ -304,7 +307,6 @@ static void scsi_identify_all(struct tns_scsi *scsi, struct tns_sysroot *sr,
                               size_t n, bool with_serial, struct tns_scsi_id ids[],
                               struct tns_error errs[])
 {
-    _tns_close_ int dev_dir = -1;
     struct tns_error err = TNS_ERROR_INIT;
     struct asking as = { .sr = sr, .ctx = ctx, .with_serial = with_serial };
     bool is_clean = !tns__sysroot_exists(sr, TNS__STUCK_DIR);
@@ -314,13 +316,10 @@ static void scsi_identify_all(struct tns_scsi *scsi, struct tns_sysroot *sr,
         if (n > DEVICES_MAX || !tns__is_devname(names[i]))
             tns__error_set(&err, TNS_E_USAGE, "\"%s\" is not a device to ask", names[i]);
     }
-    if (err.code == 0)
-        tns__sysroot_openfd(sr, O_PATH | O_DIRECTORY, 0, &dev_dir, &err, "/dev");
     if (err.code) {
         fail_all(errs, n, &err);
         return;
     }
-    as.dev_dir = dev_dir;
     if (!is_clean || !ask_together(&as, names, n, ids, errs))
         ask_each(&as, names, n, ids, errs);
 }

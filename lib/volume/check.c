@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "volume/roles.h"
 #include "volume/setup.h"
+#include "volume/twins.h"
 
 #define ROOM_LITTLE (1024u * 1024u * 1024u)
 
@@ -150,10 +151,19 @@ static int check_portals(struct check *c, struct tns_error *err)
     return good ? 0 : tns__error_copy(err, &first);
 }
 
+/* Not an error: behind a router that rewrites addresses it may look like this. */
+static int check_twins(struct check *c, struct tns_error *err)
+{
+    char text[TNS_TWIN_TEXT];
+    int rc = tns__twins_find(c->st, text, err);
+
+    return rc == 0 && text[0] ? warn(c, err, text) : rc;
+}
+
 static int check(struct check *c, json_t **ret, struct tns_error *err)
 {
     static int (*const parts[])(struct check *, struct tns_error *) = {
-        check_options, check_roles, check_objects, check_room, check_portals,
+        check_options, check_roles, check_objects, check_room, check_portals, check_twins,
     };
     size_t i;
     int rc = tns__session_caps(c->st->session, &c->caps, err);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <scsi/sg.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -130,11 +131,16 @@ int ioctl(int fd, unsigned long request, ...)
     va_start(ap, request);
     io = va_arg(ap, struct sg_io_hdr *);
     va_end(ap);
-    if (request != SG_IO || pread(fd, text, sizeof(text) - 1, 0) < 0 ||
+    if ((request != SG_IO && request != BLKGETSIZE64) ||
+        pread(fd, text, sizeof(text) - 1, 0) < 0 ||
         sscanf(text, "%15s %32s %31s %llu %u", d.mode, d.naa, d.serial, &d.blocks,
                &d.blocksize) != 5) {
         errno = ENOTTY;
         return -1;
+    }
+    if (request == BLKGETSIZE64) {
+        *(uint64_t *)(void *)io = d.blocks * d.blocksize;
+        return 0;
     }
     answer(&d, io);
     return 0;
@@ -174,6 +180,7 @@ START_TEST(test_a_disk_tells_its_naa_serial_and_size)
     ck_assert_str_eq(id.naa, W_NAA_A);
     ck_assert_str_eq(id.serial, W_SERIAL);
     ck_assert_uint_eq(id.size_bytes, W_SIZE);
+    ck_assert_uint_eq(id.kernel_bytes, W_SIZE);
     ck_assert_uint_eq(id.blocksize, 512);
 }
 END_TEST

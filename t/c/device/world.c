@@ -65,6 +65,7 @@ static int identify(struct tns_scsi *scsi, struct tns_sysroot *sr,
     struct world *w = scsi->user;
     struct w_disk *d = disk_named(w, devname);
     const struct w_lun *nas = d ? w_nas(w, d->portal, d->lun) : NULL;
+    char size[400];
 
     (void)sr;
     (void)ctx;
@@ -77,6 +78,8 @@ static int identify(struct tns_scsi *scsi, struct tns_sysroot *sr,
     *ret = (struct tns_scsi_id){ .size_bytes = nas->size, .blocksize = nas->blocksize };
     w_fmt(ret->naa, sizeof(ret->naa), "%s", nas->naa);
     w_fmt(ret->serial, sizeof(ret->serial), "%s", nas->serial);
+    w_fmt(size, sizeof(size), "%s/block/%s/size", d->path, d->dev);
+    ret->kernel_bytes = strtoull(world_get(w, size), NULL, 10) * 512;
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "volume/storage.h"
 #include "vt.h"
 
 static const char *action_of(const json_t *plan, const char *what)
@@ -184,6 +185,50 @@ START_TEST(test_check_names_the_first_option_that_is_wrong)
 }
 END_TEST
 
+static bool warns(struct vt *v, const char *words)
+{
+    json_t *answer = NULL;
+    const json_t *one;
+    bool does = false;
+    size_t i;
+
+    vt_ok(v, tns_storage_check(v->st, &answer, &v->err));
+    json_array_foreach(json_object_get(answer, "warnings"), i, one)
+    {
+        does = does || strstr(json_string_value(one), words);
+    }
+    json_decref(answer);
+    return does;
+}
+
+START_TEST(test_d25_another_machine_with_this_nodes_initiator_name_is_warned_about)
+{
+    static const char session[] =
+        "{\"session\": {\"target\": \"%s\", \"initiator\": \"%s\", \"addr\": \"%s\"}}";
+    static const char own[] = "iqn.1993-08.org.debian:01:twin";
+    char text[512];
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    tst_file(v.root, "etc/iscsi/initiatorname.iscsi",
+             "InitiatorName=iqn.1993-08.org.debian:01:twin\n");
+    v.st->opt.n_portals = 0; /* none listens here, and this is not about them */
+    snprintf(text, sizeof(text), session, v.target, own, "127.0.0.1");
+    tst_sim_world(v.sim, text);
+    snprintf(text, sizeof(text), session, v.target, "iqn.1993-08.org.debian:01:else",
+             "192.0.2.7");
+    tst_sim_world(v.sim, text);
+    ck_assert(!warns(&v, own));
+    snprintf(text, sizeof(text), session, v.target, own, "192.0.2.7");
+    tst_sim_world(v.sim, text);
+    ck_assert(warns(&v, own));
+    ck_assert(warns(&v, "192.0.2.7"));
+    tst_sim_world(v.sim, "{\"session\": null}");
+    ck_assert(!warns(&v, own));
+    vt_close(&v);
+}
+END_TEST
+
 START_TEST(test_the_identity_is_the_same_for_the_same_dataset_only)
 {
     struct vt v;
@@ -212,6 +257,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_setup_makes_chap_one_way_and_mutual);
     tcase_add_test(tc, test_setup_reports_what_is_wrong_and_changes_nothing_of_it);
     tcase_add_test(tc, test_check_names_the_first_option_that_is_wrong);
+    tcase_add_test(tc,
+                   test_d25_another_machine_with_this_nodes_initiator_name_is_warned_about);
     tcase_add_test(tc, test_the_identity_is_the_same_for_the_same_dataset_only);
 }
 

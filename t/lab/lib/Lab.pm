@@ -67,19 +67,30 @@ sub wait_until ($what, $code, $seconds = 60) {
 
 # ---- the network and the target ----------------------------------------------------------
 
-# One veth pair a path: 10.9.N.1 is the NAS, 10.9.N.2 the node.
-sub nas_up ($paths) {
+# With a second guest on the wire, the NAS's end is a switch that both nodes are plugged into.
+my sub link_up ($n) {
+    run('ip', 'link', 'add', "path$n", 'type', 'veth', 'peer', 'name', "nas$n", 'netns', 'nas');
+    my $own = "nas$n";
+    if (-e "/sys/class/net/eth$n") {
+        $own = "switch$n";
+        run('ip', '-n', 'nas', 'link', 'add', $own, 'type', 'bridge');
+        run('ip', 'link', 'set', "eth$n", 'netns', 'nas');
+        run('ip', '-n', 'nas', 'link', 'set', $_, 'master', $own, 'up') for "nas$n", "eth$n";
+    }
+    run('ip', 'addr', 'add', "10.9.$n.2/24", 'dev', "path$n");
+    run('ip', '-n', 'nas', 'addr', 'add', "10.9.$n.1/24", 'dev', $own);
+    run('ip', 'link', 'set', "path$n", 'up');
+    run('ip', '-n', 'nas', 'link', 'set', $_, 'up') for $own, "nas$n";
+    return;
+}
+
+# One veth pair a path, 0 for the API where that is wanted: 10.9.N.1 is the NAS, 10.9.N.2 the node.
+sub nas_up ($paths, $first = 1) {
     run('modprobe', $_) for qw(target_core_mod target_core_iblock iscsi_target_mod dm-thin-pool loop iscsi_tcp dm-multipath);
     run('mount', '-t', 'configfs', 'configfs', '/sys/kernel/config') if !-d $CONFIGFS;
     run('ip', 'netns', 'add', 'nas');
     run('ip', '-n', 'nas', 'link', 'set', 'lo', 'up');
-    for my $n (1 .. $paths) {
-        run('ip', 'link', 'add', "path$n", 'type', 'veth', 'peer', 'name', "nas$n", 'netns', 'nas');
-        run('ip', 'addr', 'add', "10.9.$n.2/24", 'dev', "path$n");
-        run('ip', '-n', 'nas', 'addr', 'add', "10.9.$n.1/24", 'dev', "nas$n");
-        run('ip', 'link', 'set', "path$n", 'up');
-        run('ip', '-n', 'nas', 'link', 'set', "nas$n", 'up');
-    }
+    link_up($_) for $first .. $paths;
     return;
 }
 

@@ -22,6 +22,8 @@ usage: tnsim --release R [options]
   --rtt MS           delay every reply
   --plain            no TLS
   --no-iscsi         the API only
+  --iscsi lio        the kernel's own target over thin volumes, for the lab (WORLD.md)
+  --portal IP        where that listens; repeatable, default the address of --listen
   --check-replies    check every reply against the published result schema
   --quirk NAME=0|1   switch a quirk of a release (QUIRKS.md); repeatable
   --fragment BYTES   size of the frames of a reply, 0 for one frame (default 16384)
@@ -33,18 +35,19 @@ usage: tnsim --release R [options]
 END
 
 sub _options (@argv) {
-    my %opt = (listen => '127.0.0.1:0', iscsi => 1, quirk => {}, 'cert-name' => []);
+    my %opt = (listen => '127.0.0.1:0', iscsi => 'tgt', portal => [], quirk => {}, 'cert-name' => []);
     my $ok  = do {
         local $SIG{__WARN__} = sub ($text) { print STDERR "tnsim: $text" };
         GetOptionsFromArray(
             \@argv,  \%opt,    'release=s',     'listen=s', 'state=s', 'world=s', 'rtt=f',
-            'plain', 'iscsi!', 'check-replies', 'quirk=s%', 'fragment=i', 'idle=f',
+            'plain', 'no-iscsi', 'iscsi=s', 'portal=s@', 'check-replies', 'quirk=s%', 'fragment=i', 'idle=f',
             'parent-pid=i',
             'cert=s', 'key=s', 'cert-name=s@', 'cert-days=s', 'help'
         );
     };
     if ($opt{help}) { print $USAGE; exit 0 }
-    die $USAGE if !$ok || @argv || !defined $opt{release};
+    die $USAGE if !$ok || @argv || !defined $opt{release} || $opt{iscsi} !~ /\A(?:tgt|lio)\z/;
+    $opt{iscsi} = undef if $opt{'no-iscsi'};
     return \%opt;
 }
 
@@ -80,6 +83,7 @@ sub _world ($self, $server, $dir, $host) {
     return TNSim::Model::World->new(
         release => $server->release, state_dir => $dir, iscsi => $self->{opt}{iscsi},
         listen  => $host,            quirks    => $server->{quirks},
+        portals => [@{ $self->{opt}{portal} } ? @{ $self->{opt}{portal} } : $host],
     );
 }
 

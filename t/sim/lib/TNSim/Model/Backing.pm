@@ -53,4 +53,6 @@ sub allocated ($self, $ds) {
     return @stat ? ($stat[12] // 0) * 512 : 0;
 }
 
+sub stop ($self) { return }
+
 1;

@@ -73,6 +73,7 @@ sub _bulk_target ($self, $name) {
 
 sub _bulk_publish ($self, $name, $number, $v, $target, $lun) {
     my $iscsi  = $self->iscsi;
+    my $serial = $iscsi->new_serial;
     my $label  = _fill_in($v->{extent_name} // '{leaf}', $name, $number);
     my $extent = $iscsi->insert(
         'extent',
@@ -82,8 +83,8 @@ sub _bulk_publish ($self, $name, $number, $v, $target, $lun) {
             path    => "zvol/$name", filesize => 0, blocksize => 512, pblocksize => 0,
             comment => '',
             avail_threshold => undef, insecure_tpc => 1, xen => 0, rpm => 'SSD', ro => 0,
-            enabled         => 1,     product_id   => undef, serial => $iscsi->new_serial,
-            naa             => $iscsi->new_naa,
+            enabled         => 1,     product_id   => undef, serial => $serial,
+            naa             => $iscsi->new_naa($serial),
         }
     );
     $iscsi->insert(

@@ -208,11 +208,12 @@ sub _extent ($self, $v) {
 sub _insert ($self, $v) {
     my %row = %{ $v->{row} };
     if ($v->{table} eq 'extent') {
+        my $serial = $row{serial} // $self->iscsi->new_serial;
         %row = (
             type => 'DISK', filesize => 0, blocksize => 512, pblocksize => 0, comment => '',
             avail_threshold => undef, insecure_tpc => 1, xen => 0, rpm  => 'SSD', ro  => 0,
             enabled         => 1,     product_id   => undef, path => $row{disk},
-            serial          => $self->iscsi->new_serial, naa => $self->iscsi->new_naa,
+            serial          => $serial, naa => $self->iscsi->new_naa($serial),
             flat            => ($row{name} // '') =~ tr{./}{_-}r, %row,
         );
     }

@@ -125,9 +125,11 @@ sub lowest_free_lun ($self, $target) {
     return $lun;
 }
 
-# The T10-style identity that TrueNAS gives an extent: its company id, then random digits.
-sub new_naa ($self) {
-    return '0x6589cfc000000' . join '', map { sprintf '%x', int rand 16 } 1 .. 19;
+# The T10-style identity that TrueNAS gives an extent: its company id, then random digits. LIO
+# makes it from the serial number.
+sub new_naa ($self, $serial) {
+    my $fixed = $self->{tgt} ? $self->{tgt}->naa_of($serial) : undef;
+    return $fixed // '0x6589cfc000000' . join '', map { sprintf '%x', int rand 16 } 1 .. 19;
 }
 
 sub new_serial ($self) {

@@ -38,7 +38,10 @@ sub portals ($self) {
     return map { "$_:$self->{port}" } @ADDRESS;
 }
 
-sub addresses { return @ADDRESS }
+sub addresses ($self) { return @ADDRESS }
+
+# tgtd shows any NAA that it is told.
+sub naa_of ($self, $serial) { return undef }
 
 sub _free_port ($self) {
     for (1 .. 20) {

@@ -4,26 +4,29 @@ package TNSim::Model::World;
 use v5.36;
 use parent     qw(TNSim::Model::Commands);
 use File::Path qw(make_path);
-use TNSim::Model::Backing;
 use TNSim::Model::ISCSI;
 use TNSim::Model::Quirks;
 use TNSim::Model::Store;
-use TNSim::Model::Tgt;
 use TNSim::Model::ZFS;
 use TNSim::Model::ZFS::Rows;
 use TNSim::Model::ZFS::SnapshotRows;
 use TNSim::Releases;
 
+# What holds the bytes and what shows them: files behind tgtd, or the kernel's own in the lab.
+my %BACKEND = (tgt => [qw(Backing Tgt)], lio => [qw(Thin Lio)]);
+my @LOOPBACK = qw(127.0.0.1 127.0.0.2);
+
 my @SERVICE = qw(cifs ftp iscsitarget nfs nvmet snmp ssh ups);
 
-# release: a name or a TNSim::Releases; state_dir: undef keeps everything in memory; iscsi: a
-# real target is started; quirks: the switches, shared with whoever changes them.
+# release: a name or a TNSim::Releases; state_dir: undef keeps everything in memory; iscsi: the
+# real target that is started, tgt (or just true) or lio; portals: the addresses that LIO listens on;
+# quirks: the switches, shared with whoever changes them.
 sub new ($class, %arg) {
     my $release = ref $arg{release} ? $arg{release} : TNSim::Releases->new($arg{release});
     my $self    = bless {
         release    => $release, quirks => $arg{quirks} // {}, dir => $arg{state_dir},
-        listen     => $arg{listen},
-        want_iscsi => $arg{iscsi} ? 1 : 0, boot => time,
+        listen     => $arg{listen}, portals => $arg{portals} // [], boot => time,
+        want_iscsi => $arg{iscsi} ? ($BACKEND{ $arg{iscsi} } // $BACKEND{tgt}) : undef,
     }, $class;
     make_path($self->{dir}, { mode => 0700 }) if defined $self->{dir};
     $self->{store} = TNSim::Model::Store->new($self->{dir});
@@ -64,10 +67,17 @@ sub _populate ($self) {
     return;
 }
 
+# One of the two parts of a backend.
+sub _backend ($self, $part) {
+    my $name = $self->{want_iscsi}[$part];
+    require "TNSim/Model/$name.pm";
+    return "TNSim::Model::$name";
+}
+
 # The objects over the store's tables.
 sub _assemble ($self) {
     my $files = $self->{want_iscsi} && defined $self->{dir};
-    $self->{backing} = TNSim::Model::Backing->new("$self->{dir}/data") if $files;
+    $self->{backing} = $self->_backend(0)->new("$self->{dir}/data") if $files;
     $self->{zfs}     = TNSim::Model::ZFS->new(
         store   => $self->{store}, backing => $self->{backing},
         quirk   => sub ($name) { return $self->quirk($name) },
@@ -86,9 +96,10 @@ sub _assemble ($self) {
 sub _start_iscsi ($self) {
     if ($self->{want_iscsi} && !$self->{tgt}) {
         my $port = $self->{iscsi}->global->{listen_port};
-        $self->{tgt} = TNSim::Model::Tgt->start(
-            dir  => $self->{dir}, backing => $self->{backing},
-            port => $port == 3260 ? undef : $port,
+        $self->{tgt} = $self->_backend(1)->start(
+            dir       => $self->{dir}, backing => $self->{backing},
+            port      => $port == 3260 ? undef : $port,
+            addresses => $self->{portals},
         );
         $self->{iscsi}{tgt} = $self->{tgt};
         $self->{iscsi}->update('global', 1, { listen_port => $self->{tgt}->port });
@@ -113,21 +124,23 @@ sub save ($self) {
     return $self->{store}->compact;
 }
 
-# Ends the target process; the state is on disk already.
+# Ends the target; the state is on disk already.
 sub shutdown ($self) {
     $self->commit;
     my $tgt = delete $self->{tgt} or return;
     delete $self->{iscsi}{tgt};
     $tgt->stop;
+    $self->{backing}->stop if $self->{backing};
     return;
 }
 
 sub host_id ($self) { return $self->{store}->table('system')->{host_id} }
 
-# Where a portal may listen: the loopback addresses, and the one that the API listens on.
+# Where a portal may listen: where the target does, and on the address that the API has.
 sub addresses ($self) {
     my %seen;
-    return grep { !$seen{$_}++ } TNSim::Model::Tgt::addresses(), $self->{listen} // ();
+    return grep { !$seen{$_}++ } $self->{tgt} ? $self->{tgt}->addresses : @LOOPBACK,
+        $self->{listen} // ();
 }
 
 sub iscsi_portals ($self) { return $self->{tgt} ? [$self->{tgt}->portals] : [] }

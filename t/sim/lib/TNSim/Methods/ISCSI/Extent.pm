@@ -129,7 +129,7 @@ sub create ($call) {
     my %row   = (%DEFAULT, _given($data));
     _check($world, 'create', \%row);
     $row{serial} //= $iscsi->new_serial;
-    $row{naa} = $iscsi->new_naa;
+    $row{naa} = $iscsi->new_naa($row{serial});
     _set_path(\%row);
     $row{flat} = _flat($row{name});
     _set_readonly($world, \%row);
