@@ -153,6 +153,14 @@ check: setup
 check-built: all tests
 	@$(TEST_ENV) t/run -j $(JOBS) -t $(TEST_TIMEOUT) $(TEST_PROGS) $(PERL_TESTS)
 
+# The plugin on the releases that `make check` does not play.
+PLUGIN_RELEASES ?= 22.12 23.10 24.04 24.10 25.04 26
+.PHONY: check-releases $(PLUGIN_RELEASES:%=check-release-%)
+check-releases: $(PLUGIN_RELEASES:%=check-release-%)
+$(PLUGIN_RELEASES:%=check-release-%): check-release-%: all
+	@printf 'the plugin on %s\n' $*
+	@$(TEST_ENV) TNS_TEST_RELEASE=$* t/run -j $(JOBS) -t $(TEST_TIMEOUT) t/perl/plugin.t t/perl/sequences.t
+
 # Only the programs in C; what check-asan and check-valgrind run.
 .PHONY: check-c
 check-c: tests
@@ -263,6 +271,7 @@ clean:
 help:
 	@echo 'all (default)    library, bindings, commands        install   DESTDIR= PREFIX=/usr'
 	@echo 'check            set up, build, all tests           check-asan, check-valgrind, lint, fuzz'
+	@echo 'check-releases   the plugin on every release'
 	@echo 'run-test_NAME    one program of t/c                 demo      a NAS, a storage, a volume'
 	@echo 'check-lab        scenarios in a guest with a kernel initiator: LAB="--ci" or LAB="life reuse"'
 	@echo 'format FILES=..  clang-format in place              clean'
