@@ -126,7 +126,8 @@ subtest 'a plugin that does not compile is left out, and everything else is ther
     my $dir = scratch();
     spew("$dir/TNStor/Options.pm", "package TNStor::Options;\nthis is no Perl;\n1;\n");
     my ($said, $complaints, $status) = perl_says(
-        q{require PVE::Storage; print "loaded\n" if PVE::Storage::APIVER(); print "and dropped\n" if !eval { PVE::Storage::Plugin->lookup('truenasplugin') }},
+        q{require PVE::Storage; print "loaded\n" if PVE::Storage::APIVER();
+            print "and dropped\n" if !eval { PVE::Storage::Plugin->lookup('truenasplugin') }},
         $dir, @ours,
     );
     is($status, 0, 'PVE::Storage loads');
