@@ -9,7 +9,6 @@ use PVE::Storage::Plugin;
 use TNStor::Handles;
 use TNStor::Options;
 use TNStor::Secrets;
-use TNStor::Stream;
 
 use base qw(PVE::Storage::Plugin);
 
@@ -562,6 +561,7 @@ sub volume_export {
     refuse_transfer($storeid, $scfg, $format, $base_snapshot, $with_snapshots);
     my $size = size_at($class, $scfg, $storeid, $volname, $snapshot);
     my $path = map_here($storeid, $scfg, $volname, $snapshot);
+    require TNStor::Stream; # for this alone
     eval {
         PVE::Storage::Plugin::write_common_header($fh, $size);
         TNStor::Stream::send_device(on_this_node($path), $fh, $size);
@@ -598,6 +598,7 @@ sub volume_import {
     ) = @_;
 
     refuse_transfer($storeid, $scfg, $format, $base_snapshot, $with_snapshots);
+    require TNStor::Stream;
     my $size = eval { TNStor::Stream::read_size($fh) };
     transfer_failed($storeid, "import of '$volname'", $@) if $@;
     my $size_kib = int(($size + 1023) / 1024);
