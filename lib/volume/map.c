@@ -3,6 +3,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "base/broken.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -124,7 +125,8 @@ static json_t *mapped_json(const struct tns_mapped *mapped, const char *warning,
                           (int)mapped->already, "warning", text);
 }
 
-/* Mapped and proven already: nothing is asked of the NAS. */
+/* Mapped and proven already: nothing is asked of the NAS. What is mapped and is something else now is no
+ * answer: the NAS says where the volume is, and mapping it clears away what was there before. */
 static int map_already(struct mapping *m, json_t **ret, struct tns_error *err)
 {
     struct tns_record record = { 0 };
@@ -139,6 +141,11 @@ static int map_already(struct mapping *m, json_t **ret, struct tns_error *err)
     record.want.chap = chap_of(m->st);
     rc = tns__device_verify(&m->st->node, &record.want, &found, &mapped, err);
     tns__record_clear(&record);
+    if (rc == -TNS_E_IDENTITY) {
+        tns__log(m->st->ctx, LOG_WARNING, "volume", "%s: %s", m->linkname, err->text);
+        tns__error_clear(err);
+        return 0;
+    }
     if (rc || !found)
         return rc;
     *ret = mapped_json(&mapped, NULL, err);
@@ -173,7 +180,7 @@ static int map_from_record(struct mapping *m, const struct tns_error *why, json_
     int rc =
         tns__record_read(&m->st->node, m->st->opt.storeid, m->linkname, &record, &local);
 
-    if (rc)
+    if (rc || tns__is_broken("record"))
         return tns__error_copy(err, why);
     m->want = record.want;
     m->want.chap = chap_of(m->st);
