@@ -3,6 +3,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "base/broken.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -27,8 +28,7 @@ struct mapping {
     struct tns_addr portals[TNS_PORTALS_MAX];
     struct tns_want want;
     json_t *proven; /* mapped already, as the record says; owned */
-    char proven_naa[33];
-    bool recent; /* and the NAS said so a moment ago */
+    bool recent;    /* and the NAS said so a moment ago */
 };
 
 static struct tns_chap chap_of(const struct tns_storage *st)
@@ -147,7 +147,6 @@ static int map_proven(struct mapping *m, struct tns_error *err)
     if (tns__device_verify(&m->st->node, &record.want, &found, &mapped, &quiet))
         tns__log(m->st->ctx, LOG_NOTICE, "volume", "%s: asking the NAS: %s", m->linkname,
                  quiet.text);
-    memcpy(m->proven_naa, record.want.naa, sizeof(m->proven_naa));
     m->recent = found && tns__recent_is(&m->st->node, &record.want);
     tns__record_clear(&record);
     if (!found)
@@ -202,7 +201,7 @@ static int map_from_record(struct mapping *m, const struct tns_error *why, json_
     int rc =
         tns__record_read(&m->st->node, m->st->opt.storeid, m->linkname, &record, &local);
 
-    if (rc)
+    if (rc || tns__is_broken("record"))
         return tns__error_copy(err, why);
     m->want = record.want;
     m->want.chap = chap_of(m->st);
@@ -251,22 +250,6 @@ static int promote_to_ready(struct tns_storage *st, const struct tns_vol *vol,
     return rc;
 }
 
-/* The name went to another volume, on another node: what this node has under it is let go, unless
- * somebody uses it, who then has it by its new name. */
-static void let_go_of_another(struct mapping *m)
-{
-    struct tns_error quiet = TNS_ERROR_INIT;
-
-    if (!m->proven || strcmp(m->proven_naa, m->want.naa) == 0)
-        return;
-    tns__log(m->st->ctx, LOG_WARNING, "volume",
-             "%s: the device of that name on this node, naa.%s, is another volume by now",
-             m->linkname, m->proven_naa);
-    if (tns__detach(m->st, m->linkname, false, &quiet))
-        tns__log(m->st->ctx, LOG_WARNING, "volume", "%s: it stays: %s", m->linkname,
-                 quiet.text);
-}
-
 static int map_resolved(struct mapping *m, const struct tns_vol *vol,
                         const struct tns__portals *portals, json_t **ret,
                         struct tns_error *err)
@@ -280,8 +263,6 @@ static int map_resolved(struct mapping *m, const struct tns_vol *vol,
         rc = want_fill(m, vol, portals, err);
     if (rc == 0)
         rc = tns__initiator_admit(m->st, portals->initiators, vol->target, err);
-    if (rc == 0)
-        let_go_of_another(m);
     if (rc == 0)
         rc = device_map(m, &mapped, err);
     if (rc)
