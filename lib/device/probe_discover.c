@@ -64,8 +64,9 @@ int tns__probe_discover(struct tns_ctx *ctx, const struct tns_addr *portal,
                         const struct tns_chap *chap, const char *initiator, json_t **ret,
                         struct tns_error *err)
 {
+    struct tns_chap one_way = chap ? *chap : (struct tns_chap){ 0 };
     const struct tns__peer peer = { .portal = portal,
-                                    .chap = chap,
+                                    .chap = &one_way,
                                     .initiator = initiator };
     _tns_json_ json_t *targets = json_array();
     struct discovery d = { .targets = targets };
@@ -74,6 +75,8 @@ int tns__probe_discover(struct tns_ctx *ctx, const struct tns_addr *portal,
 
     if (!targets)
         return tns__error_nomem(err);
+    /* mutual CHAP is the proof of a target; the discovery of a NAS usually has no accounts at all */
+    one_way.mutual_user = NULL;
     rc = tns__probe_open(&probe, ctx, &peer, err);
     if (rc < 0)
         return rc;

@@ -244,6 +244,26 @@ START_TEST(test_mutual_chap_proves_both_sides)
 }
 END_TEST
 
+START_TEST(test_discovery_without_accounts_lists_a_target_that_has_mutual_chap)
+{
+    struct tns_secret *right = secret_of(TST_CANARY_CHAP);
+    struct tns_secret *theirs = secret_of("TheNasItself1");
+    struct tns_chap chap = { .user = "tnuser",
+                             .password = right,
+                             .mutual_user = "nasuser",
+                             .mutual_password = theirs };
+    json_t *targets = NULL;
+
+    target_demands_chap(true);
+    tst_ok(tns__probe_discover(&ctx, &tgt.portals[0], &chap, TGT_INITIATOR, &targets, &err),
+           &err);
+    ck_assert_uint_eq(json_array_size(targets), 1);
+    json_decref(targets);
+    tns__secret_free(right);
+    tns__secret_free(theirs);
+}
+END_TEST
+
 /* ---- tn_initiator qemu ---- */
 
 static int qemu_map(const struct tns_want *want, struct tns_mapped *mapped)
@@ -388,6 +408,7 @@ int main(void)
         test_chap_with_the_right_password_is_let_in,
         test_chap_with_a_wrong_password_or_none_is_an_auth_error,
         test_mutual_chap_proves_both_sides,
+        test_discovery_without_accounts_lists_a_target_that_has_mutual_chap,
         test_qemu_maps_a_lun_that_is_proven_on_every_portal,
         test_qemu_is_given_the_address_under_which_a_lun_above_255_was_proven,
         test_a_silent_swap_behind_a_lun_is_refused_every_time,
