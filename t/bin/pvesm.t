@@ -81,8 +81,9 @@ for my $version (@versions) {
 
 subtest 'what add refuses leaves nothing behind' => sub {
     refuses('no key', qr/api_key is missing/, 'add', 'nas', @add);
-    refuses('a wrong dataset', qr/\Astorage 'nas': [^\n]*dataset[^\n]*\n\z/, 'add', 'nas', '--api_key', $sim->{api_key}, @add, '--dataset', 'no/pool');
-    refuses('an unknown option', qr/colour/, 'add', 'nas', '--api_key', $sim->{api_key}, @add, '--colour', 'red');
+    my @with_key = ('--api_key', $sim->{api_key}, @add);
+    refuses('a wrong dataset', qr/\Astorage 'nas': [^\n]*dataset[^\n]*\n\z/, 'add', 'nas', @with_key, '--dataset', 'no/pool');
+    refuses('an unknown option', qr/colour/, 'add', 'nas', @with_key, '--colour', 'red');
     unlike(text_of($cfg), qr/nas/, 'no section');
     is_deeply([glob("$node/priv/*")], [], 'no secret');
 };
@@ -98,7 +99,8 @@ subtest 'the verbs of a volume' => sub {
     says('path', qr{\A/dev/tnstor/nas/vm-100-disk-0\n\z}, 'path', 'nas:vm-100-disk-0');
     says('activate', qr/\A\z/, 'activate', 'nas:vm-100-disk-0');
     says('path when active', qr{\Aiscsi://\S+/\d+\n\z}, 'path', 'nas:vm-100-disk-0');
-    says('blockdev', qr/\Adriver=iscsi,initiator-name=iqn\.\S+,lun=\d+,portal=\S+,target=iqn\.\S+,transport=tcp\n\z/, 'blockdev', 'nas:vm-100-disk-0');
+    says('blockdev', qr/\Adriver=iscsi,initiator-name=iqn\.\S+,lun=\d+,portal=\S+,target=iqn\.\S+,transport=tcp\n\z/,
+        'blockdev', 'nas:vm-100-disk-0');
     says('deactivate', qr/\A\z/, 'deactivate', 'nas:vm-100-disk-0');
     says('resize', qr/\A\z/, 'resize', 'nas:vm-100-disk-0', '16M');
     says('snapshot', qr/\A\z/, 'snapshot', 'nas:vm-100-disk-0', $_) for qw(one two);
