@@ -254,11 +254,12 @@ sub status {
             status_failed($storeid, $last, $error, $now);
         } else {
             my @values = map { untaint_int($_) } $status->@{qw(total available used)};
-            $last = $last_status{$storeid} = { at => $now, values => \@values };
+            $last_status{$storeid} = { at => $now, values => \@values };
+            return (@values, 1);
         }
     }
     my $keep = $scfg->{tn_status_cache} // 30;
-    return if !$last->{values} || $now - $last->{at} > $keep || $now < $last->{at};
+    return if !$last->{values} || $now - $last->{at} >= $keep || $now < $last->{at};
     return ($last->{values}->@*, 1);
 }
 
