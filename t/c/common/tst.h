@@ -152,5 +152,7 @@ typedef int (*tst_sweep_fn)(void *user, struct tns_error *err);
  * tells so in err. TNS_TEST_SWEEP_STEP=N widens the step. Returns how many allocations were reached.
  */
 size_t tst_alloc_sweep(tst_sweep_fn fn, void *user, const int also[]);
+/* That step, for sweeps of other kinds: 1 unless the program is a slow one. */
+size_t tst_sweep_step(void);
 
 #endif
