@@ -98,7 +98,8 @@ struct tst_sim {
 };
 
 /* Starts t/sim/tnsim of that release; more_args (NULL-terminated) may be NULL. The API only, unless
- * more_args holds "--iscsi"; which is not passed on. Fails the test when it does not come up. */
+ * more_args holds "--iscsi"; which is not passed on. Fails the test when it does not come up.
+ * TNS_TEST_QUIRK=NAME=0|1 of the environment is a switch (t/sim/QUIRKS.md) that it starts with. */
 struct tst_sim *tst_sim_start(const char *release, const char *const more_args[]);
 /* Ends it and frees; in another process than the one that started it, only forgets. */
 void tst_sim_stop(struct tst_sim *sim);
@@ -151,5 +152,7 @@ typedef int (*tst_sweep_fn)(void *user, struct tns_error *err);
  * tells so in err. TNS_TEST_SWEEP_STEP=N widens the step. Returns how many allocations were reached.
  */
 size_t tst_alloc_sweep(tst_sweep_fn fn, void *user, const int also[]);
+/* That step, for sweeps of other kinds: 1 unless the program is a slow one. */
+size_t tst_sweep_step(void);
 
 #endif

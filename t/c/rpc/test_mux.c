@@ -219,7 +219,7 @@ START_TEST(test_C11_it_was_not_executed_and_may_be_repeated_when_the_time_is_up)
     struct script *s = script_open(codecs(_i), too_many_always);
     struct tns_call call = call_of("pool.dataset.create", "[7]", 0);
 
-    script_deadline(s, 300);
+    script_deadline(s, tst_ms(600));
     ck_assert_int_eq(tns__rpc_calls(s->rpc, &call, 1, &s->err), -TNS_E_TIMEOUT);
     ck_assert_uint_eq(call.error.flags, TNS_F_RETRYABLE);
     ck_assert_uint_gt(s->n_sent, 2);

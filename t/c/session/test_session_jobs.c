@@ -75,9 +75,24 @@ static void fault(const char *method, const char *what)
 {
     char text[160];
 
-    snprintf(text, sizeof text, "{\"match\":\"%s\",\"do\":\"%s\",\"execute\":1}", method,
+    snprintf(text, sizeof text, "{\"match\":\"%s\",\"do\":\"%s\",\"ms\":200}", method,
              what);
     tst_sim_fault(tst_cell_sim(), text);
+}
+
+/* Logged in, and about to lose something over the next job; NULL where there are no jobs. */
+static struct tns_session *about_to_lose(bool with_holder, const char *method,
+                                         const char *what)
+{
+    struct tns_error err = TNS_ERROR_INIT;
+    struct tns_session *s;
+
+    if (!has_jobs())
+        return NULL;
+    s = open_session(with_holder);
+    tst_ok(ses_call(s, &err), &err);
+    fault(method, what);
+    return s;
 }
 
 /* What is lost: the job's number, or the connection while it runs, or the login. */
@@ -89,20 +104,20 @@ static const struct {
 
 static void lose_and_find(bool with_holder, int loss)
 {
+    bool expire = strcmp(losses[loss].what, "expire") == 0;
     _tns_session_ struct tns_session *s = NULL;
     struct tns_error err = TNS_ERROR_INIT;
     json_t *items;
     int rc;
 
-    if (!has_jobs() ||
-        (tst_cell_is(NULL, "rest") && strcmp(losses[loss].what, "expire") == 0))
-        return;
+    if (expire && tst_cell_is(NULL, "rest"))
+        return; /* there is no login */
     /* The job itself may not do anything for a caller whose login has gone meanwhile. */
-    if (strcmp(losses[loss].what, "expire") == 0)
+    if (expire)
         tst_sim_world(tst_cell_sim(), "{\"job_delay\":0}");
-    s = open_session(with_holder);
-    tst_ok(ses_call(s, &err), &err);
-    fault(losses[loss].method, losses[loss].what);
+    s = about_to_lose(with_holder, losses[loss].method, losses[loss].what);
+    if (!s)
+        return;
     rc = bulk(s, new_op(), &items, &err);
     check_items(rc, items, &err);
     begun_times(1);
@@ -133,32 +148,26 @@ START_TEST(test_C09_an_equal_job_of_before_is_not_taken_for_the_lost_one)
     s = open_session(false);
     rc = bulk(s, NULL, &items, &err);
     check_items(rc, items, &err);
-    rc = bulk(s, new_op(), &items, &err);
-    check_items(rc, items, &err);
-    fault("core.bulk", "cut-before");
-    ck_assert_int_eq(bulk(s, NULL, &items, &err), -TNS_E_TRANSPORT);
-    ck_assert_uint_eq(err.flags, TNS_F_OUTCOME_UNKNOWN);
-    tns__error_clear(&err);
-    fault("core.bulk", "cut-before");
-    ck_assert_int_eq(bulk(s, new_op(), &items, &err), -TNS_E_TRANSPORT);
-    ck_assert_uint_eq(err.flags, TNS_F_OUTCOME_UNKNOWN);
-    begun_times(4);
+    for (int i = 0; i < 2; i++) {
+        fault("core.bulk", "cut-before");
+        ck_assert_int_eq(bulk(s, i ? new_op() : NULL, &items, &err), -TNS_E_TRANSPORT);
+        ck_assert_uint_eq(err.flags, TNS_F_OUTCOME_UNKNOWN);
+        tns__error_clear(&err);
+    }
+    begun_times(3);
 }
 END_TEST
 
 START_TEST(test_C09_without_an_operation_of_its_own_a_job_that_runs_is_found)
 {
-    _tns_session_ struct tns_session *s = NULL;
+    _tns_session_ struct tns_session *s = about_to_lose(false, "core.bulk", "cut");
     struct tns_error err = TNS_ERROR_INIT;
     json_t *items;
     int rc;
 
-    if (!has_jobs())
+    if (!s)
         return;
     tst_sim_world(tst_cell_sim(), "{\"job_delay\":1}");
-    s = open_session(false);
-    tst_ok(ses_call(s, &err), &err);
-    fault("core.bulk", "cut");
     rc = bulk(s, NULL, &items, &err);
     check_items(rc, items, &err);
     begun_times(1);
@@ -167,17 +176,14 @@ END_TEST
 
 START_TEST(test_C09_a_job_that_is_found_but_outlives_the_deadline_is_unknown_and_not_failed)
 {
-    _tns_session_ struct tns_session *s = NULL;
+    _tns_session_ struct tns_session *s = about_to_lose(false, "core.bulk", "cut");
     struct tns_error err = TNS_ERROR_INIT;
     json_t *items;
     uint64_t before;
 
-    if (!has_jobs())
+    if (!s)
         return;
     tst_sim_world(tst_cell_sim(), "{\"job_delay\":60}");
-    s = open_session(false);
-    tst_ok(ses_call(s, &err), &err);
-    fault("core.bulk", "cut");
     before = tns__ctx_begin(tns__session_ctx(s), tst_ms(1000));
     ck_assert_int_eq(bulk(s, new_op(), &items, &err), -TNS_E_TIMEOUT);
     tns__session_ctx(s)->deadline_ns = before;
@@ -191,16 +197,12 @@ END_TEST
 
 START_TEST(test_C09_a_job_that_the_nas_forgot_over_a_restart_is_unknown_and_not_begun_again)
 {
-    _tns_session_ struct tns_session *s = NULL;
+    _tns_session_ struct tns_session *s = about_to_lose(false, "core.get_jobs", "restart");
     struct tns_error err = TNS_ERROR_INIT;
     json_t *items;
 
-    if (!has_jobs())
+    if (!s)
         return;
-    s = open_session(false);
-    tst_ok(ses_call(s, &err), &err);
-    tst_sim_fault(tst_cell_sim(),
-                  "{\"match\":\"core.get_jobs\",\"do\":\"restart\",\"ms\":200}");
     ck_assert_int_eq(bulk(s, new_op(), &items, &err), -TNS_E_TRANSPORT);
     ck_assert_uint_eq(err.flags, TNS_F_OUTCOME_UNKNOWN);
     begun_times(1);

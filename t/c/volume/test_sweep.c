@@ -112,7 +112,7 @@ static void crash_sweep(const struct vt_op *op)
     unsigned at;
     unsigned died = 0;
 
-    for (at = 0; at < STEPS_MAX; at++) {
+    for (at = 0; at < STEPS_MAX; at += (unsigned)tst_sweep_step()) {
         struct vt v;
         int code;
 
@@ -165,7 +165,7 @@ static void fault_sweep(const struct vt_op *op, const char *kind)
 {
     unsigned nth;
 
-    for (nth = 1; nth < CALLS_MAX; nth++) {
+    for (nth = 1; nth < CALLS_MAX; nth += (unsigned)tst_sweep_step()) {
         struct vt v;
         json_t *status = NULL;
         bool hit;
