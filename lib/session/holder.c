@@ -332,6 +332,7 @@ static int connect_once(struct tns_session *s, bool *ret_answered, struct tns_er
     s->rpc = &h->base;
     s->via_holder = true;
     s->was_up = true;
+    s->used.connects++;
     return 0;
 }
 

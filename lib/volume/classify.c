@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "volume/make.h"
+#include "volume/pin.h"
 #include "volume/staging.h"
 #include "volume/tag.h"
 #include "volume/tempclone.h"
@@ -286,6 +287,7 @@ int tns__scene_look(struct tns_storage *st, struct tns_scene *ret, struct tns_er
     struct tns_dataset_filter children = { .parent = st->opt.dataset, .with_tags = true };
     struct tns_scene scene = { .st = st };
     struct tns_dataset *parent = NULL;
+    struct tns_pin pin;
     int parent_call;
     int rc;
 
@@ -299,8 +301,10 @@ int tns__scene_look(struct tns_storage *st, struct tns_scene *ret, struct tns_er
     tns__extent_list_put(b, NULL, &scene.extents);
     tns__mapping_list_put(b, NULL, &scene.mappings);
     tns__target_list_put(b, &scene.targets);
-    rc = tns__batch_run(b, err);
-    rc = tns__batch_parent(st, b, parent_call, rc, err);
+    tns__pin_put(st, b, &pin);
+    rc = tns__pin_judge(st, &pin, tns__batch_run(b, err), err);
+    if (rc != -TNS_E_IDENTITY)
+        rc = tns__batch_parent(st, b, parent_call, rc, err);
     tns__dataset_free(parent);
     if (rc == 0)
         rc = tns__system_time(st->session, &scene.now_s, err);

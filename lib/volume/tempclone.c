@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "volume/free.h"
 #include "volume/make.h"
+#include "volume/pin.h"
 #include "volume/snapshot.h"
 #include "volume/tag.h"
 
@@ -231,7 +232,7 @@ int tns__temp_tidy(struct tns_storage *st, unsigned *ret_removed, struct tns_err
         return 0;
     rc = tns__owner_load(st, false, err);
     if (rc == 0)
-        rc = tns__dataset_list(st->session, &filter, &list, err);
+        rc = tns__pinned_list(st, &filter, &list, err);
     if (rc == 0)
         rc = tns__system_time(st->session, &now, err);
     for (i = 0; rc == 0 && i < list->n; i++) {
