@@ -31,10 +31,13 @@ WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wfor
 HARDEN = -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection
 OPT ?= -O2 -g
 SANITIZE ?=
+# The lab's own build, in which a protection can be switched off: t/lab/README.md.
+LAB_BREAK ?=
 
 # The sanitizers bring their own checks of what FORTIFY wraps.
 TNS_CFLAGS = -std=gnu11 -D_GNU_SOURCE -Ilib -Ilib/include $(PKG_CFLAGS) $(OPT) $(WARNINGS) \
-	$(if $(SANITIZE),$(SANITIZE),$(HARDEN)) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
+	$(if $(SANITIZE),$(SANITIZE),$(HARDEN)) -fPIC -fvisibility=hidden -pthread \
+	$(if $(LAB_BREAK),-DTNS_LAB_BREAK) $(CFLAGS)
 TNS_LDFLAGS = $(SANITIZE) -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(LDFLAGS)
 
 Q = $(if $(V),,@)
@@ -179,6 +182,12 @@ ifneq ($(wildcard t/lab/check),)
 .PHONY: check-lab
 check-lab: all
 	@$(TEST_ENV) t/lab/check $(LAB)
+
+# One scenario without one protection: it must fail. LAB="--break stale reuse"
+.PHONY: check-lab-broken
+check-lab-broken:
+	@$(MAKE) --no-print-directory O=$(O)-broken LAB_BREAK=1 all
+	@TNS_BUILD=$(abspath $(O)-broken) t/lab/check $(LAB)
 endif
 
 .PHONY: demo
@@ -254,7 +263,7 @@ install: all $(if $(XS_OBJ),$(O)/xs-install/TNStor.so)
 # ---- the rest ------------------------------------------------------------------------
 
 clean:
-	rm -rf $(O) $(O)-asan $(O)-valgrind $(O)-fuzz $(CLEAN_EXTRA)
+	rm -rf $(O) $(O)-asan $(O)-broken $(O)-valgrind $(O)-fuzz $(CLEAN_EXTRA)
 
 help:
 	@echo 'all (default)    library, bindings, commands        install   DESTDIR= PREFIX=/usr'

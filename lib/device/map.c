@@ -5,6 +5,7 @@
 #include <syslog.h>
 
 #include "device/link.h"
+#include "device/locate.h"
 #include "device/lock.h"
 #include "device/purge.h"
 #include "device/verify.h"
@@ -329,6 +330,40 @@ static int finish(struct mapping *m, struct tns_mapped *ret, struct tns_error *e
                                          : finish_disk(m, ret, err);
 }
 
+/* ---- what it was before ---- */
+
+/* The volume was at another LUN, or was another identity, when this node mapped it last: what the node
+ * still has of that is no way to it any more, and multipathd would take it for a path. */
+static int leave_former(struct tns_node *node, const struct tns_want *want,
+                        struct tns_error *err)
+{
+    const struct tns_want names = { .storeid = want->storeid, .linkname = want->linkname };
+    _tns_free_ struct tns__located *at = tns__alloc(sizeof(*at));
+    struct tns_record record = { .memory = NULL };
+    _tns_close_ int lun_lock = -1;
+    struct tns_error why = TNS_ERROR_INIT, none = TNS_ERROR_INIT;
+    struct tns__known was;
+    int rc = at ? tns__known_make(node, &names, &record, &was, err) : tns__error_nomem(err);
+
+    if (rc == 0 && was.target_iqn && was.naa[0] &&
+        (was.lun != want->lun || strcmp(was.target_iqn, want->target_iqn) != 0 ||
+         strcmp(was.naa, want->naa) != 0)) {
+        rc = tns__lock_lun(node, was.target_iqn, was.lun, &lun_lock, err);
+        if (rc == 0)
+            rc = tns__locate(node, &was, at, err);
+        if (rc == 0)
+            rc = tns__remove_located(node, &was, at, &why);
+        if (rc < 0 && why.code) {
+            tns__link_remove(node, want->storeid, want->linkname, &none);
+            rc = tns__error_set(err, TNS_E_IDENTITY,
+                                "it was at LUN %u when it was mapped last, and: %s",
+                                (unsigned)was.lun, why.text);
+        }
+    }
+    tns__record_clear(&record);
+    return rc;
+}
+
 /* ---- map ---- */
 
 static int map_prepare(struct mapping *m, struct tns_error *err)
@@ -390,6 +425,8 @@ int tns__device_map(struct tns_node *node, const struct tns_want *want,
     *m = (struct mapping){ .node = node, .want = want, .verdict.trouble = TNS_ERROR_INIT };
     tns__wwid_of(want->naa, m->wwid);
     rc = tns__lock_volume(node, want->storeid, want->linkname, &volume_lock, err);
+    if (rc == 0)
+        rc = leave_former(node, want, err);
     if (rc == 0)
         rc = tns__lock_lun(node, want->target_iqn, want->lun, &lun_lock, err);
     if (rc == 0)

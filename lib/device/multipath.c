@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/broken.h"
 #include "device/lock.h"
 
 #define SOCKET_NAME "@/org/kernel/linux/storage/multipathd"
@@ -235,7 +236,7 @@ int tns__wwid_add(struct tns_node *node, const char *wwid, bool *ret_added,
 
     if (rc < 0)
         return rc;
-    if (!is_listed)
+    if (!is_listed && !tns__is_broken("wwid"))
         rc = wwid_command(node, "-a", wwid, err);
     if (rc == 0)
         *ret_added = !is_listed;

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "base/broken.h"
+
 /* A holder of a path that is not the map of the volume which is there now. */
 struct stale_holder {
     struct tns__mpmap map;
@@ -134,7 +136,7 @@ int tns__purge_stale(struct tns_node *node, const struct tns_want *want,
 {
     struct tns__purge purge = { 0 };
 
-    for (size_t i = 0; i < paths->n; i++) {
+    for (size_t i = 0; i < paths->n && !tns__is_broken("stale"); i++) {
         const struct tns__path *path = &paths->p[i];
         int rc = is_leftover(node, path, err);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "base/broken.h"
 #include "device/locate.h"
 #include "device/lock.h"
 #include "device/record_priv.h"
@@ -38,7 +39,7 @@ static int tidy_known(struct tns_node *node, const struct tns__known *known,
     rc = tns__lock_lun(node, known->target_iqn, known->lun, &lun_lock, err);
     if (rc == 0)
         rc = tns__locate(node, known, at, err);
-    if (rc < 0 || !is_gone(node, at))
+    if (rc < 0 || !is_gone(node, at) || tns__is_broken("tidy"))
         return rc;
     rc = tns__remove_located(node, known, at, err);
     if (rc == 0)

@@ -104,6 +104,40 @@ START_TEST(test_d01_a_foreign_disk_that_only_our_scan_brought_goes_again)
 }
 END_TEST
 
+/* LUN 1 is another volume's now, and ours is at LUN 5. */
+static void move_to_lun_5(void)
+{
+    mapped_before();
+    world_lun(w, 1, W_NAA_B);
+    world_lun(w, 5, W_NAA_A);
+    want.lun = 5;
+}
+
+START_TEST(test_d01_a_volume_that_moved_is_mapped_at_its_new_lun_and_keeps_no_old_path)
+{
+    move_to_lun_5();
+    tst_ok(map(), &w->err);
+    ck_assert(world_link_is(w, LINK, MAPPER_A));
+    ck_assert_uint_eq(mapped.paths, 2);
+    ck_assert_uint_eq(w->deletes, 2);
+    ck_assert_ptr_null(world_disk_of(w, 0, 1));
+    ck_assert_ptr_null(world_disk_of(w, 1, 1));
+}
+END_TEST
+
+START_TEST(test_d01_a_volume_that_moved_while_it_is_open_is_refused_and_who_is_named)
+{
+    move_to_lun_5();
+    world_process(w, 4711, "kvm\n", "/dev/dm-3");
+    ck_assert_int_eq(map(), -TNS_E_IDENTITY);
+    tst_says(&w->err, "LUN 1");
+    tst_says(&w->err, "kvm");
+    ck_assert(world_link_is(w, LINK, NULL));
+    ck_assert_ptr_nonnull(world_disk_of(w, 0, 1));
+    ck_assert_ptr_null(world_disk_of(w, 0, 5));
+}
+END_TEST
+
 START_TEST(test_d01_udev_that_remembers_the_old_identity_makes_the_disk_new)
 {
     world_session(w, 0);
@@ -626,6 +660,8 @@ int main(void)
         test_d01_a_swapped_lun_under_a_running_guest_is_refused_and_left_alone,
         test_d01_another_volume_in_its_own_right_is_never_removed,
         test_d01_a_foreign_disk_that_only_our_scan_brought_goes_again,
+        test_d01_a_volume_that_moved_is_mapped_at_its_new_lun_and_keeps_no_old_path,
+        test_d01_a_volume_that_moved_while_it_is_open_is_refused_and_who_is_named,
         test_d01_udev_that_remembers_the_old_identity_makes_the_disk_new,
         test_d02_tidy_removes_only_own_devices_whose_lun_is_gone,
         test_d02_tidy_leaves_what_is_held_silent_or_somebody_elses,

@@ -86,6 +86,23 @@ sub export_of ($self, $zvol) {
     return { extent => $extent, mapping => $mapping };
 }
 
+# Another admin, or another node's free and alloc: two volumes change their LUN numbers.
+sub exchange_luns ($self, @zvols) {
+    my @rows = map { $self->export_of($_)->{mapping} } @zvols;
+    $self->change(remove => [map { { table => 'mapping', id => $_->{id} } } @rows]);
+    $self->map_at($_->[0], $_->[1]{lunid}) for [@rows], [reverse @rows];
+    return;
+}
+
+# A row of a mapping comes back, at a LUN number.
+sub map_at ($self, $row, $lun) {
+    $self->change(insert => {
+        table => 'mapping',
+        row => { target => $row->{target}, extent => $row->{extent}, lunid => $lun },
+    });
+    return;
+}
+
 # Names of what a storage on tank/vm has left here.
 sub leftovers ($self) {
     my $world = $self->world();
