@@ -3,7 +3,6 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "base/broken.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -201,7 +200,7 @@ static int map_from_record(struct mapping *m, const struct tns_error *why, json_
     int rc =
         tns__record_read(&m->st->node, m->st->opt.storeid, m->linkname, &record, &local);
 
-    if (rc || tns__is_broken("record"))
+    if (rc)
         return tns__error_copy(err, why);
     m->want = record.want;
     m->want.chap = chap_of(m->st);
