@@ -10,9 +10,11 @@ use Scalar::Util qw(tainted);
 use Test::More;
 use lib 't/perl/lib';
 use TNSTest;
+use TNSKernel;
 
 my $plugin = plugin();
 my $sim = start_sim();
+plug_in($sim);
 my $cfg = new_storage($sim, tn_initiator => 'kernel', target_iqn => 'iqn.2005-10.org.freenas.ctl:tnstor');
 my $scfg = $cfg->{ids}->{nas};
 my $nas = tainted_copy('nas');
@@ -146,6 +148,55 @@ subtest 'snapshots: made, listed, blocking a rollback, renamed where the NAS can
 
     $plugin->volume_snapshot_delete($scfg, $nas, t('vm-101-disk-0'), t('two'), 0) for 1 .. 2;
     is_deeply([keys $plugin->volume_snapshot_info($scfg, $nas, 'vm-101-disk-0')->%*], ['one'], 'deleted');
+};
+
+subtest 'renaming a snapshot, where the NAS can' => sub {
+    my $error = error_of(sub { $plugin->rename_snapshot($scfg, $nas, t('vm-101-disk-0'), t('one'), t('uno')) });
+    my $names = [keys $plugin->volume_snapshot_info($scfg, $nas, 'vm-101-disk-0')->%*];
+    is_deeply($names, [defined($error) ? 'one' : 'uno'], 'renamed, or as it was');
+    like($error // "storage 'nas': x\n", qr/\Astorage 'nas': [^\n]+\n\z/, 'a refusal is one line');
+    $plugin->rename_snapshot($scfg, $nas, 'vm-101-disk-0', 'uno', 'one') if !defined($error);
+};
+
+subtest 'activate, map, hand over to QEMU, unmap, deactivate: a volume and a snapshot of it' => sub {
+    my $hints = { 'guest-is-windows' => t(1), 'plugin-may-deactivate-volume' => t(0) };
+    for my $snap (undef, 'one') {
+        my $want = '/dev/tnstor/nas/vm-101-disk-0' . (defined($snap) ? "\@$snap" : '');
+        is($plugin->activate_volume($nas, $scfg, t('vm-101-disk-0'), t($snap), {}, $hints), 1, 'activated') for 1 .. 2;
+        is(clean($plugin->map_volume($nas, $scfg, t('vm-101-disk-0'), t($snap), $hints), 'the device'), $want, 'mapped');
+        ok(defined(device_of($cfg, $want)), 'there it is');
+        my $options = { 'snapshot-name' => t($snap), hints => { 'efi-disk' => t(1) } };
+        my $blockdev = $plugin->qemu_blockdev_options($scfg, $nas, t('vm-101-disk-0'), t('10.0+pve1'), $options);
+        is_deeply($blockdev, { driver => 'host_device', filename => $want }, 'for QEMU');
+        clean($_, 'what QEMU gets') for values %$blockdev;
+        is($plugin->unmap_volume($nas, $scfg, t('vm-101-disk-0'), t($snap)), 1, 'unmapped');
+        is($plugin->deactivate_volume($nas, $scfg, t('vm-101-disk-0'), t($snap), {}), 1, 'deactivated') for 1 .. 2;
+        is(device_of($cfg, $want), undef, 'gone');
+    }
+};
+
+subtest 'the same with tn_initiator qemu: an address for QEMU, and no device' => sub {
+    my $own = { %$scfg, tn_initiator => t('qemu') };
+    $plugin->activate_volume($nas, $own, t('vm-101-disk-0'), undef, {}, undef);
+    my $blockdev = $plugin->qemu_blockdev_options($own, $nas, t('vm-101-disk-0'), t('pc-i440fx-10.0'), {});
+    is($blockdev->{driver}, 'iscsi', 'the driver');
+    is_deeply([sort keys %$blockdev], [sort qw(driver transport portal target lun initiator-name)], 'what PVE lets through');
+    clean($_, 'what QEMU gets') for values %$blockdev;
+    like(error_of(sub { $plugin->map_volume($nas, $own, t('vm-101-disk-0'), undef, undef) }), qr/tn_initiator kernel/, 'no device');
+    like(error_of(sub { $plugin->alloc_image($nas, $own, 101, 'raw', t('vm-101-state-s1'), 1024) }), qr/vmstatestorage/, 'no RAM');
+    $plugin->deactivate_volume($nas, $own, t('vm-101-disk-0'), undef, {});
+    like(error_of(sub { $plugin->qemu_blockdev_options($own, $nas, 'vm-101-disk-0', '10.0', {}) }), qr/is not active on this node/,
+        'nor an address without activation');
+    TNStor::Handles::forget('nas');
+};
+
+subtest 'what is inherited works on what is ours' => sub {
+    is($plugin->find_free_diskname($nas, $scfg, t(101), 'raw', 0), 'vm-101-disk-1', 'find_free_diskname');
+    my $volumes = $plugin->list_volumes($nas, $scfg, t(101), ['images']);
+    is_deeply([map { $_->@{qw(volid content)} } @$volumes], ['nas:vm-101-disk-0', 'images'], 'list_volumes');
+    is(clean(scalar $plugin->filesystem_path($scfg, t('vm-101-disk-0'), undef, $nas), 'the path'), '/dev/tnstor/nas/vm-101-disk-0',
+        'filesystem_path');
+    like(error_of(sub { $plugin->filesystem_path($scfg, 'vm-101-disk-0') }), qr/without the storage's id/, 'which needs the storage');
 };
 
 subtest 'a template, its linked clone, and who may go first' => sub {
