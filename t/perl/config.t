@@ -123,6 +123,16 @@ subtest 'each section of storage.cfg.example is accepted' => sub {
     is_deeply([sort keys $cfg->{ids}->{'nas-cluster'}->{nodes}->%*], [qw(pve1 pve2 pve3)], 'node list');
 };
 
+subtest 'README.md tells of every option' => sub {
+    open(my $fh, '<', top() . '/README.md') or die "README.md: $!\n";
+    my $text = do { local $/ = undef; readline($fh) };
+    my @untold = grep { index($text, "`$_`") < 0 && $text !~ m/`\Q$_\E / } sort keys $plugin->options()->%*;
+    is_deeply(\@untold, [], 'none is missing');
+    my ($table) = $text =~ m/^### Options\n(.*?)^Sections of/ms;
+    my @unknown = grep { !$plugin->options()->{$_} } map { split(/`, `/) } $table =~ m/^\| `([^|]+)` \|/mg;
+    is_deeply(\@unknown, [], 'and none is made up');
+};
+
 subtest 'the storage is shared whatever its section says' => sub {
     my ($cfg) = parse("truenasplugin: nas\n\tapi_host 192.0.2.5\n\tdataset tank/vm\n");
     ok($cfg->{ids}->{nas}->{shared}, 'shared');
