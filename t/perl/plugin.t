@@ -6,6 +6,7 @@ use v5.36;
 use utf8;
 no warnings qw(once);
 
+use POSIX ();
 use Scalar::Util qw(tainted);
 use Test::More;
 use lib 't/perl/lib';
@@ -254,6 +255,34 @@ subtest 'identity is the same twice' => sub {
     my $id = $plugin->get_identity($scfg, $nas);
     ok(length($id), 'there');
     is($plugin->get_identity($scfg, $nas), $id, 'the same');
+};
+
+subtest 'an operation is told to syslog, without a secret' => sub {
+    no warnings qw(redefine);
+    require PVE::SafeSyslog;
+    my @lines;
+    local *PVE::SafeSyslog::syslog = sub ($level, $format, @args) { push @lines, "$level: " . sprintf($format, @args) };
+    alloc(103, undef, 1024);
+    $plugin->volume_snapshot($scfg, $nas, 'vm-103-disk-0', 'told');
+    $plugin->free_image($nas, $scfg, 'vm-103-disk-0', 0, 'raw');
+    my @told = grep { m/\Ainfo: tnstor .*vm-103-disk-0/ } @lines;
+    cmp_ok(scalar(@told), '>=', 3, 'a line for each, at least') or diag(@lines);
+    is(scalar(grep { m/\n/ || m/\Q$sim->{api_key}\E/ } @lines), 0, 'lines, and no key in them');
+};
+
+subtest 'a forked worker opens its own session, and its end leaves the parent\'s alone' => sub {
+    is_deeply(volids(100), volids(100), 'the parent has one');
+    my $pid = fork() // die "cannot fork: $!\n";
+    if (!$pid) {
+        my $volumes = eval { volids(100) };
+        TNStor::Handles::forget('nas');
+        POSIX::_exit($volumes && @$volumes ? 0 : 1);
+    }
+    waitpid($pid, 0);
+    is($?, 0, 'the worker has its answer');
+    my $logins = $sim->stats()->{logins};
+    ok(volids(100)->@*, 'the parent still has');
+    is($sim->stats()->{logins}, $logins, 'in the session of before');
 };
 
 subtest 'freeing twice is success, and nothing is left' => sub {
