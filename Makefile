@@ -171,7 +171,7 @@ check-c: tests
 		$(if $(RUN_WITH),--with '$(RUN_WITH)') $(TEST_PROGS)
 
 # Under the sanitizers one release of each dialect, and of the sweeps every third step.
-ASAN_CELLS ?= 24.10/ddp,25.10/jsonrpc,25.10/rest,26/jsonrpc
+ASAN_CELLS ?= 24.10/ddp,25.10/rest,26/jsonrpc
 .PHONY: check-asan check-valgrind
 check-asan:
 	@TNS_TEST_CELLS=$(ASAN_CELLS) TNS_TEST_SWEEP_STEP=3 \

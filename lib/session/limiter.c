@@ -150,6 +150,7 @@ static int wait_for_room(const struct tns_ctx *ctx, struct tns_login_slot *slot,
         return tns__error_set(err, TNS_E_CONFIG, "login_max: must be at least %u",
                               slot->cost);
     for (;;) {
+        struct tns_error why = TNS_ERROR_INIT;
         uint64_t at = 0, now, wait_ms;
         int rc;
 
@@ -163,9 +164,12 @@ static int wait_for_room(const struct tns_ctx *ctx, struct tns_login_slot *slot,
             return busy(wait_ms, err);
         tns__log(ctx, 6, "session", "waiting %u ms for a login", (unsigned)wait_ms);
         rc = tns__ctx_backoff(ctx, (unsigned)wait_ms + tns__backoff_ms(20, 0, 20),
-                              "a free login of this node", err);
+                              "a free login of this node", &why);
+        /* the deadline came a moment before the place: who waits is told when to come again */
+        if (rc == -TNS_E_TIMEOUT)
+            return busy(wait_ms, err);
         if (rc)
-            return rc;
+            return tns__error_copy(err, &why);
     }
 }
 

@@ -16,6 +16,8 @@
 
 #define SLACK_MS 300
 #define GRACE_MS 2000
+/* Until a shell has come so far as to leave its mark. */
+#define START_MS (700 + tst_ms(100))
 
 static struct tns_ctx ctx;
 static struct tns_error err;
@@ -23,7 +25,7 @@ static struct tns_run_result result;
 
 static void setup(void)
 {
-    tst_ctx_init(&ctx, 10000);
+    tst_ctx_init(&ctx, tst_ms(20000));
     err = (struct tns_error)TNS_ERROR_INIT;
     result = (struct tns_run_result){ 0 };
 }
@@ -207,9 +209,9 @@ START_TEST(test_at_the_deadline_a_program_is_asked_to_end)
     snprintf(mark, sizeof(mark), "%s/ended", tst_tmpdir());
     snprintf(script, sizeof(script),
              "trap '>%s; exit 3' TERM; while :; do sleep 0.05; done", mark);
-    began = fails_after(script, 400, TNS_E_TIMEOUT);
-    ck_assert_uint_ge(tst_clock_ms(began), 399);
-    ck_assert_uint_lt(tst_own_ms(began), 400 + tst_ms(SLACK_MS));
+    began = fails_after(script, START_MS, TNS_E_TIMEOUT);
+    ck_assert_uint_ge(tst_clock_ms(began), START_MS - 1);
+    ck_assert_uint_lt(tst_own_ms(began), START_MS + tst_ms(SLACK_MS));
     ck_assert_int_eq(access(mark, F_OK), 0);
 }
 END_TEST
@@ -224,9 +226,9 @@ START_TEST(test_a_program_that_ignores_it_is_killed_with_its_children_after_the_
     snprintf(mark, sizeof(mark), "%s/pid", tst_tmpdir());
     snprintf(script, sizeof(script),
              "trap '' TERM; sleep 60 & echo $! >%s; while :; do sleep 60; done", mark);
-    began = fails_after(script, 300, TNS_E_TIMEOUT);
-    ck_assert_uint_ge(tst_clock_ms(began), 300 + GRACE_MS - 1);
-    ck_assert_uint_lt(tst_own_ms(began), 300 + GRACE_MS + tst_ms(SLACK_MS));
+    began = fails_after(script, START_MS, TNS_E_TIMEOUT);
+    ck_assert_uint_ge(tst_clock_ms(began), START_MS + GRACE_MS - 1);
+    ck_assert_uint_lt(tst_own_ms(began), START_MS + GRACE_MS + tst_ms(SLACK_MS));
 
     f = fopen(mark, "r");
     ck_assert_ptr_nonnull(f);
@@ -268,8 +270,8 @@ START_TEST(test_what_even_a_kill_does_not_reach_is_abandoned)
     snprintf(mark, sizeof(mark), "%s/pid", tst_tmpdir());
     snprintf(script, sizeof(script),
              "setsid sleep 60 & echo $! >%s; trap '' TERM; wait; sleep 60", mark);
-    began = fails_after(script, 300, TNS_E_TIMEOUT);
-    ck_assert_uint_lt(tst_own_ms(began), 300 + GRACE_MS + tst_ms(SLACK_MS));
+    began = fails_after(script, START_MS, TNS_E_TIMEOUT);
+    ck_assert_uint_lt(tst_own_ms(began), START_MS + GRACE_MS + tst_ms(SLACK_MS));
     f = fopen(mark, "r");
     ck_assert_ptr_nonnull(f);
     ck_assert_int_eq(fscanf(f, "%d", &pid), 1);

@@ -137,7 +137,7 @@ START_TEST(test_the_limiter_lets_so_many_in_and_tells_when_the_next_may_come)
     struct tns_ctx ctx;
     struct tns_login_slot slot;
 
-    tst_ctx_init(&ctx, 1000);
+    tst_ctx_init(&ctx, tst_ms(5000));
     for (int i = 0; i < 18; i++) {
         slot = slot_of(dir, 18, 60000, 1);
         tst_ok(tns__limiter_take(&ctx, &slot, &err), &err);
@@ -159,7 +159,7 @@ START_TEST(test_the_limiter_waits_within_the_deadline)
     struct tns_ctx ctx;
     struct tst_watch began = tst_watch();
 
-    tst_ctx_init(&ctx, 5000);
+    tst_ctx_init(&ctx, tst_ms(20000));
     for (int i = 0; i < 7; i++) {
         struct tns_login_slot slot = slot_of(dir, 3, 300, 1);
 
@@ -183,8 +183,32 @@ START_TEST(test_a_login_under_way_keeps_its_place_until_it_was_answered)
     tst_ok(tns__limiter_take(&ctx, &first, &err), &err);
     tst_fails(tns__limiter_take(&ctx, &second, &err), TNS_E_BUSY, &err);
     tns__limiter_done(&first);
-    tst_ctx_init(&ctx, 400);
+    tst_ctx_init(&ctx, tst_ms(5000));
     tst_ok(tns__limiter_take(&ctx, &second, &err), &err);
+}
+END_TEST
+
+/* The place becomes free in the very moment in which the deadline passes. */
+START_TEST(test_c10_whoever_waits_in_vain_for_a_login_is_told_when_to_come_again)
+{
+    _tns_close_ int dir = open_dir();
+    struct tns_error err = TNS_ERROR_INIT;
+    struct tns_ctx ctx;
+
+    for (unsigned ms = 200; ms < 230; ms += 3) {
+        struct tns_login_slot first = slot_of(dir, 1, 200, 1), second = first;
+        int rc;
+
+        tst_ctx_init(&ctx, 2000);
+        tst_ok(tns__limiter_take(&ctx, &first, &err), &err);
+        tns__limiter_done(&first);
+        tst_ctx_init(&ctx, ms);
+        rc = tns__limiter_take(&ctx, &second, &err);
+        ck_assert_msg(rc == 0 || rc == -TNS_E_BUSY, "%u ms: %d: %s", ms, rc, err.text);
+        ck_assert(rc == 0 || err.retry_after_ms > 0);
+        tns__error_clear(&err);
+        tns__limiter_done(&second);
+    }
 }
 END_TEST
 
@@ -194,7 +218,7 @@ START_TEST(test_a_scram_login_counts_twice)
     struct tns_error err = TNS_ERROR_INIT;
     struct tns_ctx ctx;
 
-    tst_ctx_init(&ctx, 300);
+    tst_ctx_init(&ctx, tst_ms(2000));
     for (int i = 0; i < 9; i++) {
         struct tns_login_slot slot = slot_of(dir, 18, 60000, 2);
 
@@ -213,7 +237,7 @@ START_TEST(test_c10_a_refusal_of_the_nas_closes_the_window_for_everyone)
     struct tns_ctx ctx;
     struct tns_login_slot first = slot_of(dir, 18, 60000, 1), other = first;
 
-    tst_ctx_init(&ctx, 500);
+    tst_ctx_init(&ctx, tst_ms(5000));
     tst_ok(tns__limiter_take(&ctx, &first, &err), &err);
     ck_assert_uint_eq(tns__limiter_close(&first), 60000);
     ck_assert_int_eq(tns__limiter_take(&ctx, &other, &err), -TNS_E_BUSY);
@@ -228,7 +252,7 @@ START_TEST(test_a_broken_limiter_file_starts_anew)
     struct tns_ctx ctx;
     struct tns_login_slot slot = slot_of(dir, 18, 60000, 1);
 
-    tst_ctx_init(&ctx, 500);
+    tst_ctx_init(&ctx, tst_ms(5000));
     tst_ok(tns__rundir_write(dir, "logins", "not a limiter", &err), &err);
     tst_ok(tns__limiter_take(&ctx, &slot, &err), &err);
 }
@@ -308,6 +332,8 @@ int main(void)
     tcase_add_test(tc, test_the_limiter_lets_so_many_in_and_tells_when_the_next_may_come);
     tcase_add_test(tc, test_the_limiter_waits_within_the_deadline);
     tcase_add_test(tc, test_a_login_under_way_keeps_its_place_until_it_was_answered);
+    tcase_add_test(tc,
+                   test_c10_whoever_waits_in_vain_for_a_login_is_told_when_to_come_again);
     tcase_add_test(tc, test_a_scram_login_counts_twice);
     tcase_add_test(tc, test_c10_a_refusal_of_the_nas_closes_the_window_for_everyone);
     tcase_add_test(tc, test_a_broken_limiter_file_starts_anew);

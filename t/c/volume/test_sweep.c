@@ -242,7 +242,7 @@ int main(void)
         return 1;
     /* All cells with TNS_TEST_FULL; one in the everyday check, which is to take minutes. */
     if (!getenv("TNS_TEST_FULL"))
-        setenv("TNS_TEST_CELLS", "25.10/jsonrpc", 0);
+        setenv("TNS_TEST_CELLS", "25.10/jsonrpc", tst_sweep_step() > 1);
     tst_matrix(s, add);
     rc = tst_run(s);
     printf("# %zu faults and crashes, orphans in total: %zu\n", total->points,

@@ -9,7 +9,7 @@ void fix_start(struct fix *f, enum srv_cert cert, srv_fn fn, void *arg)
     memset(f, 0, sizeof(*f));
     f->err = (struct tns_error)TNS_ERROR_INIT;
     f->srv = srv_start(cert, fn, arg);
-    tst_ctx_init(&f->ctx, 5000);
+    tst_ctx_init(&f->ctx, tst_ms(20000));
     f->ep = (struct tns_endpoint){
         .host = "localhost",
         .port = srv_port(f->srv),

@@ -19,7 +19,7 @@ struct fix {
     struct tns_error err;
 };
 
-/* Trusting the server by its CA; the deadline is 5 s. */
+/* Trusting the server by its CA; the deadline is 20 s on a quick machine. */
 void fix_start(struct fix *f, enum srv_cert cert, srv_fn fn, void *arg);
 void fix_stop(struct fix *f);
 /* Trust by fingerprint instead. */

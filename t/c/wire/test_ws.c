@@ -208,7 +208,7 @@ START_TEST(test_a_reply_of_64_MiB_arrives_whole)
     size_t len;
 
     fix_start(&f, SRV_GOOD, serve_large, &l);
-    fix_deadline(&f, 30000);
+    fix_deadline(&f, tst_ms(60000));
     ws = fix_open(&f);
     tst_ok(tns__ws_recv(ws, &text, &len, &f.err), &f.err);
     ck_assert_uint_eq(len, TNS_WIRE_MAX_IN);
@@ -229,7 +229,7 @@ START_TEST(test_a_reply_of_64_MiB_and_one_byte_is_refused)
     size_t len;
 
     fix_start(&f, SRV_GOOD, serve_large, &l);
-    fix_deadline(&f, 30000);
+    fix_deadline(&f, tst_ms(60000));
     ws = fix_open(&f);
     tst_fails(tns__ws_recv(ws, &text, &len, &f.err), TNS_E_PROTOCOL, &f.err);
     tns__ws_close(ws);
@@ -676,7 +676,7 @@ static Suite *suite(void)
     Suite *s = suite_create("ws");
     TCase *tc = tcase_create("ws");
 
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, test_messages_go_there_and_back, 0, 2);
     tcase_add_test(tc, test_the_largest_request_passes_and_one_byte_more_is_never_sent);
     tcase_add_test(tc,
