@@ -521,7 +521,7 @@ START_TEST(test_random_operations_of_eight_nodes_lose_and_leak_nothing)
 
     play(seed ? (unsigned)strtoul(seed, NULL, 10) : (unsigned)(tns__now_ns() / 1000),
          ops                       ? (unsigned)strtoul(ops, NULL, 10)
-         : getenv("TNS_TEST_FULL") ? 1000
+         : getenv("TNS_TEST_FULL") ? 2000
                                    : 300);
 }
 END_TEST
@@ -578,7 +578,7 @@ END_TEST
 
 static void add(TCase *tc)
 {
-    tcase_set_timeout(tc, getenv("TNS_HISTORY_OPS") ? 36000 : 300);
+    tcase_set_timeout(tc, getenv("TNS_HISTORY_OPS") ? 36000 : 900);
     tcase_add_test(tc, test_twenty_five_allocs_at_once_all_succeed);
     tcase_add_test(tc, test_random_operations_of_eight_nodes_lose_and_leak_nothing);
 }
@@ -588,9 +588,12 @@ int main(void)
     Suite *s = suite_create("history");
 
     if (!getenv("TNS_TEST_FULL"))
-        setenv("TNS_TEST_CELLS", "25.10/jsonrpc", 0);
+        setenv("TNS_TEST_CELLS", "25.10/jsonrpc,26/jsonrpc", 0);
     else
-        setenv("TNS_TEST_CELLS", "24.04/ddp,25.10/jsonrpc,26/jsonrpc", 0);
+        setenv("TNS_TEST_CELLS",
+               "22.12/rest,23.10/ddp,24.04/ddp,24.10/ddp,25.04/jsonrpc,25.10/jsonrpc,26/"
+               "jsonrpc",
+               0);
     tst_matrix(s, add);
     return tst_run(s);
 }
