@@ -170,6 +170,12 @@ check-c: tests
 	@$(TEST_ENV) CK_TIMEOUT_MULTIPLIER=$(or $(SLOWER),1) t/run -j $(JOBS) -t $(TEST_TIMEOUT) \
 		$(if $(RUN_WITH),--with '$(RUN_WITH)') $(TEST_PROGS)
 
+# What `check` shows of volumes in a few releases, in all of them: crash, failing call and lost
+# reply at every step, 2 000 random operations of eight nodes, the bytes of the real target.
+.PHONY: check-volumes
+check-volumes: tests
+	@TNS_TEST_FULL=1 $(TEST_ENV) t/run -j $(JOBS) -t 3300 $(filter $(O)/t/volume/%,$(TEST_PROGS))
+
 # Under the sanitizers one release of each dialect, and of the sweeps every third step.
 ASAN_CELLS ?= 24.10/ddp,25.10/rest,26/jsonrpc
 .PHONY: check-asan check-valgrind
@@ -287,7 +293,7 @@ clean:
 help:
 	@echo 'all (default)    library, bindings, commands        install   DESTDIR= PREFIX=/usr'
 	@echo 'check            set up, build, all tests           check-asan, check-valgrind, lint, fuzz'
-	@echo 'check-releases   the plugin on every release'
+	@echo 'check-releases   the plugin on every release       check-volumes     the volumes, too'
 	@echo 'run-test_NAME    one program of t/c                 demo      a NAS, a storage, a volume'
 	@echo 'check-lab        scenarios in a guest with a kernel initiator: LAB="--ci" or LAB="life reuse"'
 	@echo 'format FILES=..  clang-format in place              clean'

@@ -43,15 +43,7 @@ static int act_tag(void *op, struct tns_error *err)
     return tns__dataset_set_tags(a->st->session, a->zvol, a->tags, err);
 }
 
-static int verify_tag(void *op, bool *ret_done, struct tns_error *err)
-{
-    (void)op;
-    (void)err;
-    *ret_done = false;
-    return 0;
-}
-
-static const struct tns_step tag_steps[] = { { "tag", act_tag, verify_tag, NULL } };
+static const struct tns_step tag_steps[] = { { "tag", act_tag, tns__verify_repeat, NULL } };
 
 static int write_tags(struct tns_storage *st, const char *verb, const char *zvol,
                       const json_t *tags, struct tns_error *err)

@@ -77,15 +77,7 @@ static int act_set(void *op, struct tns_error *err)
     return tns__dataset_set_tags(a->st->session, a->zvol, a->tags, err);
 }
 
-static int verify_set(void *op, bool *ret_done, struct tns_error *err)
-{
-    (void)op;
-    (void)err;
-    *ret_done = false;
-    return 0;
-}
-
-static const struct tns_step set_steps[] = { { "set", act_set, verify_set, NULL } };
+static const struct tns_step set_steps[] = { { "set", act_set, tns__verify_repeat, NULL } };
 
 static int set_attribute(struct tns_storage *st, const char *volname, const char *tag,
                          const char *value, struct tns_error *err)

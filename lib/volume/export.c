@@ -379,17 +379,9 @@ static int act_confirm(void *op, struct tns_error *err)
                           m->zvol);
 }
 
-static int verify_confirm(void *op, bool *ret_done, struct tns_error *err)
-{
-    (void)op;
-    (void)err;
-    *ret_done = false; /* reading and tagging can be repeated */
-    return 0;
-}
-
 const struct tns_step tns__make_export_steps[] = {
     { "extent", act_extent, verify_extent, undo_extent },
     { "mapping", act_mapping, verify_mapping, undo_mapping },
-    { "confirm", act_confirm, verify_confirm, NULL },
+    { "confirm", act_confirm, tns__verify_repeat, NULL },
 };
 const size_t tns__make_export_count = TNS_ARRAY_LEN(tns__make_export_steps);

@@ -134,14 +134,6 @@ static int undo_mark(void *op, struct tns_error *err)
     return rc == -TNS_E_NOTFOUND ? 0 : tns__error_copy(err, &local);
 }
 
-static int verify_repeat(void *op, bool *ret_done, struct tns_error *err)
-{
-    (void)op;
-    (void)err;
-    *ret_done = false; /* the same again harms nothing */
-    return 0;
-}
-
 static int act_mapping(void *op, struct tns_error *err)
 {
     struct unmake *u = op;
@@ -222,10 +214,10 @@ static int verify_zvol(void *op, bool *ret_done, struct tns_error *err)
 
 static const struct tns_step free_steps[] = {
     { "local", act_local, NULL, NULL },
-    { "mark", act_mark, verify_repeat, undo_mark },
-    { "unmap", act_mapping, verify_repeat, NULL },
-    { "extent", act_extent, verify_repeat, NULL },
-    { "snapshots", act_snapshots, verify_repeat, NULL },
+    { "mark", act_mark, tns__verify_repeat, undo_mark },
+    { "unmap", act_mapping, tns__verify_repeat, NULL },
+    { "extent", act_extent, tns__verify_repeat, NULL },
+    { "snapshots", act_snapshots, tns__verify_repeat, NULL },
     { "destroy", act_zvol, verify_zvol, NULL },
 };
 

@@ -218,15 +218,6 @@ static int act_tag(void *op, struct tns_error *err)
     return tags ? tns__dataset_set_tags(m->st->session, m->staging, tags, err) : -err->code;
 }
 
-/* Setting the same tags again harms nothing. */
-static int verify_again(void *op, bool *ret_done, struct tns_error *err)
-{
-    (void)op;
-    (void)err;
-    *ret_done = false;
-    return 0;
-}
-
 static int act_rename(void *op, struct tns_error *err)
 {
     struct tns_make *m = op;
@@ -268,9 +259,9 @@ static int act_readonly(void *op, struct tns_error *err)
 
 static const struct tns_step zvol_steps[] = {
     { "zvol", act_zvol, verify_zvol, undo_zvol },
-    { "tag", act_tag, verify_again, NULL },
+    { "tag", act_tag, tns__verify_repeat, NULL },
     { "rename", act_rename, verify_rename, NULL },
-    { "readonly", act_readonly, verify_again, NULL },
+    { "readonly", act_readonly, tns__verify_repeat, NULL },
 };
 
 static int run(struct tns_make *m, size_t skip, struct tns_error *err)

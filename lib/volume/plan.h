@@ -20,6 +20,9 @@ struct tns_step {
     int (*undo)(void *op, struct tns_error *err);
 };
 
+/* A verify for steps that harm nothing when they are done again. */
+int tns__verify_repeat(void *op, bool *ret_done, struct tns_error *err);
+
 int tns__plan_run(struct tns_storage *st, const char *what, const struct tns_step *steps,
                   size_t n, void *op, struct tns_error *err);
 

@@ -25,6 +25,19 @@ static int new_volname(const struct tns_volname *old, const char *leaf, char ret
                : tns__error_set(err, TNS_E_BUG, "no room for a volume name");
 }
 
+/* Finds how far it is, and does the rest. */
+static int carry_out(struct tns_rename *r, const char *volname, const char *leaf,
+                     char ret[256], struct tns_error *err)
+{
+    int rc = tns__rename_find(r, volname, leaf, err);
+
+    if (rc == 0)
+        rc = tns__rename_run(r, err);
+    if (rc == 0)
+        strcpy(ret, r->volname);
+    return rc;
+}
+
 static int create_base(struct tns_storage *st, const char *volname, char ret[256],
                        struct tns_error *err)
 {
@@ -40,13 +53,7 @@ static int create_base(struct tns_storage *st, const char *volname, char ret[256
     if (!tns__fmt(leaf, sizeof(leaf), "base-%s", name.leaf + strlen("vm-")))
         return tns__error_set(err, TNS_E_USAGE, "'%s' is too long for a template", volname);
     rc = new_volname(&name, leaf, r.volname, err);
-    if (rc == 0)
-        rc = tns__rename_find(&r, volname, leaf, err);
-    if (rc == 0)
-        rc = tns__rename_run(&r, err);
-    if (rc == 0)
-        strcpy(ret, r.volname);
-    return rc;
+    return rc ? rc : carry_out(&r, volname, leaf, ret, err);
 }
 
 /* On a release that cannot rename, a template by tag answers to its new name only. */
@@ -155,13 +162,7 @@ static int rename_volume(struct tns_storage *st, const char *volname, uint64_t v
         return tns__error_set(err, TNS_E_USAGE, "'%s' is too long", new_name);
 
     rc = new_volname(&name, leaf, r.volname, err);
-    if (rc == 0)
-        rc = tns__rename_find(&r, volname, leaf, err);
-    if (rc == 0)
-        rc = tns__rename_run(&r, err);
-    if (rc == 0)
-        strcpy(ret, r.volname);
-    return rc;
+    return rc ? rc : carry_out(&r, volname, leaf, ret, err);
 }
 
 int tns_volume_rename(struct tns_storage *st, const char *volname, uint64_t vmid,

@@ -98,14 +98,6 @@ static int act_local(void *op, struct tns_error *err)
     return rc ? rc : tns__detach_for_good(r->st, r->linkname, false, err);
 }
 
-static int verify_repeat(void *op, bool *ret_done, struct tns_error *err)
-{
-    (void)op;
-    (void)err;
-    *ret_done = false;
-    return 0;
-}
-
 /* An old plugin's volume becomes ours by this, under the name it had. */
 static int act_next(void *op, struct tns_error *err)
 {
@@ -228,11 +220,11 @@ static int act_self(void *op, struct tns_error *err)
 
 static const struct tns_step rename_steps[] = {
     { "local", act_local, NULL, NULL },
-    { "next", act_next, verify_repeat, undo_next },
+    { "next", act_next, tns__verify_repeat, undo_next },
     { "rename", act_rename, verify_rename, NULL },
-    { "extent", act_extent, verify_repeat, NULL },
+    { "extent", act_extent, tns__verify_repeat, NULL },
     { "base", act_base, NULL, NULL },
-    { "self", act_self, verify_repeat, NULL },
+    { "self", act_self, tns__verify_repeat, NULL },
 };
 
 int tns__rename_run(struct tns_rename *r, struct tns_error *err)

@@ -153,14 +153,6 @@ static int act_close(void *op, struct tns_error *err)
     return rc;
 }
 
-static int verify_repeat(void *op, bool *ret_done, struct tns_error *err)
-{
-    (void)op;
-    (void)err;
-    *ret_done = false;
-    return 0;
-}
-
 static int act_open(void *op, struct tns_error *err)
 {
     struct rollback *r = op;
@@ -226,10 +218,10 @@ static int act_proof(void *op, struct tns_error *err)
 }
 
 static const struct tns_step rollback_steps[] = {
-    { "newer", act_newer, verify_repeat, NULL },
-    { "close", act_close, verify_repeat, undo_close },
+    { "newer", act_newer, tns__verify_repeat, NULL },
+    { "close", act_close, tns__verify_repeat, undo_close },
     { "rollback", act_rollback, verify_rollback, NULL },
-    { "open", act_open, verify_repeat, NULL },
+    { "open", act_open, tns__verify_repeat, NULL },
     { "proof", act_proof, NULL, NULL },
 };
 

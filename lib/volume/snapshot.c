@@ -46,12 +46,6 @@ struct snap_op {
     char op[37];
 };
 
-static int snaps_again(struct snap_op *o, struct tns_snapshot_list **ret,
-                       struct tns_error *err)
-{
-    return tns__snapshot_list(o->st->session, o->zvol, ret, err);
-}
-
 static bool has(const struct tns_snapshot_list *list, const char *name, const char *op)
 {
     size_t i;
@@ -66,6 +60,31 @@ static bool has(const struct tns_snapshot_list *list, const char *name, const ch
     return false;
 }
 
+/* After a lost reply: do the snapshots that are there now say that it happened? */
+static int look(struct snap_op *o,
+                bool (*happened)(const struct snap_op *o,
+                                 const struct tns_snapshot_list *list),
+                bool *ret_done, struct tns_error *err)
+{
+    struct tns_snapshot_list *list = NULL;
+    int rc = tns__snapshot_list(o->st->session, o->zvol, &list, err);
+
+    if (rc == 0)
+        *ret_done = happened(o, list);
+    tns__snapshot_list_free(list);
+    return rc;
+}
+
+static int run(struct snap_op *o, const char *verb, const struct tns_step *step,
+               struct tns_error *err)
+{
+    char what[TNS_ZVOL_CAP + 2 * TNS_SNAP_CAP + 32];
+
+    tns__fmt(what, sizeof(what), "%s %s@%s%s%s", verb, o->zvol, o->snap,
+             o->new_name ? " to " : "", o->new_name ? o->new_name : "");
+    return tns__plan_run(o->st, what, step, 1, o, err);
+}
+
 /* ---- create ---- */
 
 static int act_create(void *op, struct tns_error *err)
@@ -78,31 +97,26 @@ static int act_create(void *op, struct tns_error *err)
     return tns__snapshot_create(o->st->session, o->zvol, o->snap, tags, err);
 }
 
-static int verify_create(void *op, bool *ret_done, struct tns_error *err)
+static bool is_created(const struct snap_op *o, const struct tns_snapshot_list *list)
 {
-    struct snap_op *o = op;
-    struct tns_snapshot_list *list = NULL;
-    int rc = snaps_again(o, &list, err);
-
-    if (rc == 0)
-        *ret_done = has(list, o->snap, o->op);
-    tns__snapshot_list_free(list);
-    return rc;
+    return has(list, o->snap, o->op);
 }
 
-static const struct tns_step create_steps[] = { { "snapshot", act_create, verify_create,
-                                                  NULL } };
+static int verify_create(void *op, bool *ret_done, struct tns_error *err)
+{
+    return look(op, is_created, ret_done, err);
+}
+
+static const struct tns_step create_step = { "snapshot", act_create, verify_create, NULL };
 
 int tns__snapshot_make(struct tns_storage *st, const char *zvol, const char *snap,
                        struct tns_error *err)
 {
     struct snap_op o = { .st = st, .zvol = zvol, .snap = snap };
-    char what[TNS_ZVOL_CAP + TNS_SNAP_CAP + 16];
 
     if (!tns__uuid_new(o.op))
         return tns__error_set(err, TNS_E_DEVICE, "no random number from the kernel");
-    tns__fmt(what, sizeof(what), "snapshot %s@%s", zvol, snap);
-    return tns__plan_run(st, what, create_steps, TNS_ARRAY_LEN(create_steps), &o, err);
+    return run(&o, "snapshot", &create_step, err);
 }
 
 int tns_snapshot_create(struct tns_storage *st, const char *volname, const char *snap,
@@ -162,29 +176,24 @@ static int act_delete(void *op, struct tns_error *err)
     return rc == -TNS_E_NOTFOUND ? 0 : tns__error_copy(err, &local);
 }
 
-static int verify_delete(void *op, bool *ret_done, struct tns_error *err)
+static bool is_deleted(const struct snap_op *o, const struct tns_snapshot_list *list)
 {
-    struct snap_op *o = op;
-    struct tns_snapshot_list *list = NULL;
-    int rc = snaps_again(o, &list, err);
-
-    if (rc == 0)
-        *ret_done = !has(list, o->snap, NULL);
-    tns__snapshot_list_free(list);
-    return rc;
+    return !has(list, o->snap, NULL);
 }
 
-static const struct tns_step delete_steps[] = { { "delete", act_delete, verify_delete,
-                                                  NULL } };
+static int verify_delete(void *op, bool *ret_done, struct tns_error *err)
+{
+    return look(op, is_deleted, ret_done, err);
+}
+
+static const struct tns_step delete_step = { "delete", act_delete, verify_delete, NULL };
 
 int tns__snapshot_remove(struct tns_storage *st, const char *zvol, const char *snap,
                          struct tns_error *err)
 {
     struct snap_op o = { .st = st, .zvol = zvol, .snap = snap };
-    char what[TNS_ZVOL_CAP + TNS_SNAP_CAP + 24];
 
-    tns__fmt(what, sizeof(what), "delete snapshot %s@%s", zvol, snap);
-    return tns__plan_run(st, what, delete_steps, TNS_ARRAY_LEN(delete_steps), &o, err);
+    return run(&o, "delete snapshot", &delete_step, err);
 }
 
 static int delete_snapshot(struct tns_storage *st, const char *volname, const char *snap,
@@ -230,27 +239,23 @@ static int act_rename(void *op, struct tns_error *err)
     return tns__snapshot_rename(o->st->session, o->zvol, o->snap, o->new_name, err);
 }
 
-static int verify_rename(void *op, bool *ret_done, struct tns_error *err)
+static bool is_renamed(const struct snap_op *o, const struct tns_snapshot_list *list)
 {
-    struct snap_op *o = op;
-    struct tns_snapshot_list *list = NULL;
-    int rc = snaps_again(o, &list, err);
-
-    if (rc == 0)
-        *ret_done = has(list, o->new_name, NULL) && !has(list, o->snap, NULL);
-    tns__snapshot_list_free(list);
-    return rc;
+    return has(list, o->new_name, NULL) && !has(list, o->snap, NULL);
 }
 
-static const struct tns_step rename_steps[] = { { "rename", act_rename, verify_rename,
-                                                  NULL } };
+static int verify_rename(void *op, bool *ret_done, struct tns_error *err)
+{
+    return look(op, is_renamed, ret_done, err);
+}
+
+static const struct tns_step rename_step = { "rename", act_rename, verify_rename, NULL };
 
 static int rename_snapshot(struct tns_storage *st, const char *volname, const char *snap,
                            const char *new_name, struct tns_error *err)
 {
     _tns_vol_ struct tns_vol *vol = NULL;
     struct snap_op o = { .st = st, .snap = snap, .new_name = new_name };
-    char what[TNS_ZVOL_CAP + 2 * TNS_SNAP_CAP];
     int rc = tns__snapname_check(new_name, err);
 
     if (rc == 0)
@@ -267,8 +272,7 @@ static int rename_snapshot(struct tns_storage *st, const char *volname, const ch
     if (!tns__snapshot_find(vol, snap))
         return snapshot_missing(vol, snap, err);
     o.zvol = vol->zvol;
-    tns__fmt(what, sizeof(what), "rename snapshot %s@%s to %s", vol->zvol, snap, new_name);
-    return tns__plan_run(st, what, rename_steps, TNS_ARRAY_LEN(rename_steps), &o, err);
+    return run(&o, "rename snapshot", &rename_step, err);
 }
 
 int tns_snapshot_rename(struct tns_storage *st, const char *volname, const char *snap,

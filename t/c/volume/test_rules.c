@@ -397,23 +397,6 @@ END_TEST
 
 /* ---- LUNs ---- */
 
-static json_int_t lun_of(const struct vt *v, const char *leaf)
-{
-    _tns_json_ json_t *world = tst_sim_get(v->sim, "/world");
-    char disk[340];
-    json_int_t id;
-    size_t i;
-    json_t *row;
-
-    snprintf(disk, sizeof(disk), "zvol/%s/%s", v->dataset, leaf);
-    id = json_integer_value(json_object_get(vt_row(world, "extent", "disk", disk), "id"));
-    json_array_foreach(json_object_get(world, "mapping"), i,
-                       row) if (json_integer_value(json_object_get(row, "extent")) ==
-                                id) return json_integer_value(json_object_get(row,
-                                                                              "lunid"));
-    return -1;
-}
-
 START_TEST(test_a_lun_that_was_just_freed_is_not_given_out_again)
 {
     struct vt v;
@@ -424,11 +407,11 @@ START_TEST(test_a_lun_that_was_just_freed_is_not_given_out_again)
         json_int_t before;
 
         a_disk(&v);
-        before = lun_of(&v, DISK);
+        before = vt_lun_of(&v, DISK);
         ck_assert_int_gt(before, 0);
         vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
         vt_ok(&v, tns_volume_alloc(v.st, 100, "vm-100-next", GIB, name, &v.err));
-        ck_assert_int_ne(lun_of(&v, "vm-100-next"), before);
+        ck_assert_int_ne(vt_lun_of(&v, "vm-100-next"), before);
         vt_ok(&v, tns_volume_free(v.st, "vm-100-next", &v.err));
     }
     vt_close(&v);
@@ -456,8 +439,8 @@ START_TEST(test_a_full_target_is_followed_by_a_further_one)
     snprintf(further, sizeof(further), "%s-tn2", v.target);
     world = tst_sim_get(v.sim, "/world");
     ck_assert_ptr_nonnull(vt_row(world, "target", "name", further));
-    ck_assert_int_gt(lun_of(&v, "vm-100-disk-1"), 0);
-    ck_assert_int_ne(lun_of(&v, "vm-100-disk-1"), lun_of(&v, DISK));
+    ck_assert_int_gt(vt_lun_of(&v, "vm-100-disk-1"), 0);
+    ck_assert_int_ne(vt_lun_of(&v, "vm-100-disk-1"), vt_lun_of(&v, DISK));
     vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
     vt_world(&v, "{\"destroy\": \"%s\"}");
     tst_sim_world(v.sim, "{\"check_replies\": 1}");

@@ -166,6 +166,23 @@ bool vt_exists(struct vt *v, const char *leaf)
     return vt_row(world, "dataset", "name", vt_zvol(v, leaf)) != NULL;
 }
 
+json_int_t vt_lun_of(const struct vt *v, const char *leaf)
+{
+    _tns_json_ json_t *world = tst_sim_get(v->sim, "/world");
+    char disk[340];
+    json_int_t id;
+    size_t i;
+    json_t *row;
+
+    snprintf(disk, sizeof(disk), "zvol/%s/%s", v->dataset, leaf);
+    id = json_integer_value(json_object_get(vt_row(world, "extent", "disk", disk), "id"));
+    json_array_foreach(json_object_get(world, "mapping"), i,
+                       row) if (json_integer_value(json_object_get(row, "extent")) ==
+                                id) return json_integer_value(json_object_get(row,
+                                                                              "lunid"));
+    return -1;
+}
+
 /* ---- invariants ---- */
 
 static json_int_t int_of(const json_t *row, const char *key)

@@ -46,6 +46,8 @@ json_t *vt_row(const json_t *world, const char *table, const char *key, const ch
 /* "tank/x/vm-..." of this test. */
 const char *vt_zvol(const struct vt *v, const char *leaf);
 bool vt_exists(struct vt *v, const char *leaf);
+/* The LUN number that this zvol is mapped at; -1: none. */
+json_int_t vt_lun_of(const struct vt *v, const char *leaf);
 
 /*
  * What must hold at all times below this test's dataset: no extent without its zvol, no
