@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* map: from a LUN on the NAS to a link on this node, proven on every path before it is placed. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
+#include "base/broken.h"
 #include "device/link.h"
 #include "device/locate.h"
 #include "device/lock.h"
 #include "device/purge.h"
 #include "device/verify.h"
+#include "device/wait.h"
+
+#define OPEN_MS 5000u
 
 /* Work on one volume under its locks. */
 struct mapping {
@@ -69,7 +74,7 @@ static int verify_size(struct tns_node *node, const struct tns_want *want, const
 static int verify_path_sizes(const struct tns_want *want, const struct tns__paths *paths,
                              struct tns_error *err)
 {
-    for (size_t i = 0; i < paths->n; i++) {
+    for (size_t i = 0; i < paths->n && !tns__is_broken("path-size"); i++) {
         const struct tns__path *path = &paths->p[i];
 
         if (path->err.code == 0 && path->id.kernel_bytes && want->size_bytes &&
@@ -193,6 +198,44 @@ static void drop_new(struct mapping *m)
     }
 }
 
+/* The kernel shows a new disk in /sys a moment before it can be opened. */
+static bool is_on_its_way(const struct tns__path *path)
+{
+    return path->is_new && (path->err.sys_errno == ENXIO || path->err.sys_errno == ENOENT);
+}
+
+static int have_all_opened(void *user, struct tns_error *err)
+{
+    struct mapping *m = user;
+    bool is_early = false;
+
+    (void)err;
+    for (size_t i = 0; i < m->paths.n; i++) {
+        if (is_on_its_way(&m->paths.p[i])) {
+            tns__error_clear(&m->paths.p[i].err);
+            is_early = true;
+        }
+    }
+    if (!is_early)
+        return 1;
+    tns__paths_identify(m->node, &m->paths, m->want->serial != NULL);
+    return 0;
+}
+
+static int identify_paths(struct mapping *m, struct tns_error *err)
+{
+    _tns_uevent_ struct tns__uevent ue = { .fd = -1 };
+    struct tns_error late = TNS_ERROR_INIT;
+    int rc;
+
+    tns__uevent_open(&ue);
+    tns__paths_identify(m->node, &m->paths, m->want->serial != NULL);
+    rc = tns__wait_for(m->node, &ue, OPEN_MS, "the disk to be ready", have_all_opened, m,
+                       &late);
+    /* a disk that never opens is a path that failed, as its own error says */
+    return rc < 0 && rc != -TNS_E_TIMEOUT ? tns__error_copy(err, &late) : 0;
+}
+
 /* Finds the LUN on every session; leftovers of an earlier owner are cleared once. */
 static int find_paths(struct mapping *m, struct tns_error *err)
 {
@@ -203,7 +246,9 @@ static int find_paths(struct mapping *m, struct tns_error *err)
         rc = tns__paths_scan(m->node, &m->sessions, m->want->lun, &m->paths, err);
         if (rc < 0)
             return rc;
-        tns__paths_identify(m->node, &m->paths, m->want->serial != NULL);
+        rc = identify_paths(m, err);
+        if (rc < 0)
+            return rc;
         rc = tns__purge_stale(m->node, m->want, &m->sessions, &m->paths, &purge, err);
         if (rc < 0)
             return rc;
@@ -372,7 +417,7 @@ static int map_prepare(struct mapping *m, struct tns_error *err)
     int rc = 0;
 
     /* what cannot work shall fail before anything is touched */
-    if (want->multipath)
+    if (want->multipath && !tns__is_broken("multipathd-first"))
         rc = tns__multipathd_check(m->node, err);
     if (rc == 0)
         rc = tns__record_write(m->node, want, err);

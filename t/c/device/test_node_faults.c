@@ -331,6 +331,18 @@ START_TEST(test_d11_a_device_that_is_slow_to_appear_is_waited_for)
 }
 END_TEST
 
+START_TEST(test_d11_a_disk_that_cannot_be_opened_yet_is_asked_again)
+{
+    w->open_after = 3;
+    world_session(w, 0);
+    want.n_portals = 1;
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(mapped.paths, 1);
+    ck_assert_uint_eq(w->scans, 1);
+    ck_assert_uint_eq(w->deletes, 0);
+}
+END_TEST
+
 START_TEST(test_d11_a_device_that_stays_empty_ends_at_the_deadline)
 {
     w->appear_after = 1000000;
@@ -492,6 +504,7 @@ START_TEST(test_d15_a_path_opened_beside_its_map_is_seen)
     tst_says(&w->err, "8 (dd)");
     tns__error_clear(&w->err);
     world_process(w, 8, "multipathd\n", "/dev/sdc");
+    world_process(w, 9, "tnstor-ask\n", "/dev/sdc");
     tst_ok(unmap(), &w->err);
 }
 END_TEST
@@ -675,6 +688,7 @@ int main(void)
         test_d08_a_failed_map_takes_back_what_it_added,
         test_d08_paths_that_fail_right_after_the_scan_are_taken_away_again,
         test_d11_a_device_that_is_slow_to_appear_is_waited_for,
+        test_d11_a_disk_that_cannot_be_opened_yet_is_asked_again,
         test_d11_a_device_that_stays_empty_ends_at_the_deadline,
         test_d12_without_multipathd_map_fails_before_it_touches_anything,
         test_d12_a_full_socket_of_multipathd_ends_at_the_deadline,

@@ -12,7 +12,7 @@ use lib qw(/job/perl /job/build/xs /job/t/lib);
 use Lab;
 
 use Exporter qw(import);
-our @EXPORT = qw(plugin_up section refused volume_new volume_free volume_on volume_off workers killed_after);
+our @EXPORT = qw(plugin_up section refused volume_new volume_free volume_on volume_off workers killed_after patiently);
 
 my $cfg;
 
@@ -37,6 +37,15 @@ sub volume_new ($vmid, $mib = 32) { return PVE::Storage::vdisk_alloc($cfg, 'nas'
 sub volume_free ($vol) { return PVE::Storage::vdisk_free($cfg, $vol) }
 sub volume_on ($vol) { return PVE::Storage::activate_volumes($cfg, [$vol]) }
 sub volume_off ($vol) { return PVE::Storage::deactivate_volumes($cfg, [$vol]) }
+
+# An emulated machine under load runs out of the time that a node allows itself: then it is begun anew, as one would
+# there. Any other error counts.
+sub patiently ($code) {
+    for my $try (1 .. 20) {
+        return 1 if eval { $code->(); 1 };
+        die $@ if $@ !~ m/time allowed has passed|locked by another process/ || $try == 20;
+    }
+}
 
 # That a piece of code dies and says why.
 sub refused ($pattern, $code) {
