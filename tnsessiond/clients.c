@@ -153,11 +153,9 @@ void tnsd_client_answer(struct client *c, struct item *item, bool broken)
 
     if (item->call.error.code) {
         error = tns__error_to_json(&item->call.error);
-        if (error && broken)
-            message =
-                json_pack("{s:I,s:o,s:b}", "id", item->id, "error", error, "broken", 1);
-        else if (error)
-            message = json_pack("{s:I,s:o}", "id", item->id, "error", error);
+        if (error)
+            message = json_pack("{s:I,s:o,s:b,s:I}", "id", item->id, "error", error,
+                                "broken", broken, "job", (json_int_t)item->call.job_id);
     } else {
         message = json_pack("{s:I,s:O}", "id", item->id, "result", item->call.result);
     }

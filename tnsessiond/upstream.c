@@ -137,7 +137,8 @@ static bool send_again(struct worker *w, struct upstream *up, struct item *item)
     struct tns_error why = TNS_ERROR_INIT;
     struct upstream *fresh;
 
-    if (item->again || !item->client || !tns__error_is_expired(&item->call.error))
+    if (item->again || !item->client || !tns__error_is_expired(&item->call.error) ||
+        (item->call.error.flags & TNS_F_OUTCOME_UNKNOWN)) /* a job, which has begun */
         return false;
     if (!up->retired)
         tnsd_log(LOG_NOTICE, "the session has expired: logging in again");

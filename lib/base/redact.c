@@ -4,21 +4,11 @@
 
 #include "base/secret.h"
 #include "base/secret_priv.h"
+#include "base/text.h"
 
 /* Anything shorter would star out half of every log line. */
 #define REDACT_MIN_LEN 6
 #define API_KEY_LEN 64
-
-static int redact_nibble(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 /* \u00XX at p: its value, or -1. Above ASCII, JSON writers emit UTF-8 or code points; the
  * middleware's keys are ASCII. */
@@ -28,8 +18,8 @@ static int redact_unicode(const char *p)
 
     if (strncmp(p, "\\u00", 4) != 0)
         return -1;
-    high = redact_nibble(p[4]);
-    low = high < 0 ? -1 : redact_nibble(p[5]);
+    high = tns__hex_value(p[4]);
+    low = high < 0 ? -1 : tns__hex_value(p[5]);
     return low < 0 ? -1 : high * 16 + low;
 }
 

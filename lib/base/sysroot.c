@@ -166,16 +166,19 @@ int tns__sysroot_enter(struct tns_sysroot *sr, const char *verb, mode_t make_mod
     return 0;
 }
 
+void tns__sysroot_leave(struct tns__sysroot_entry *at)
+{
+    if (at->dir_fd >= 0)
+        close(at->dir_fd);
+}
+
 int tns__sysroot_openfd(struct tns_sysroot *sr, int flags, mode_t mode, int *ret_fd,
                         struct tns_error *err, const char *fmt, ...)
 {
     char path[PATH_MAX];
-    va_list ap;
     int rc, fd;
 
-    va_start(ap, fmt);
-    rc = tns__sysroot_path(sr, "open", path, err, fmt, ap);
-    va_end(ap);
+    TNS__VARARGS(rc, fmt, tns__sysroot_path(sr, "open", path, err, fmt, ap));
     if (rc < 0)
         return rc;
 
@@ -189,12 +192,9 @@ int tns__sysroot_openfd(struct tns_sysroot *sr, int flags, mode_t mode, int *ret
 bool tns__sysroot_exists(struct tns_sysroot *sr, const char *fmt, ...)
 {
     char path[PATH_MAX];
-    va_list ap;
     int rc, fd;
 
-    va_start(ap, fmt);
-    rc = tns__sysroot_path(sr, "stat", path, NULL, fmt, ap);
-    va_end(ap);
+    TNS__VARARGS(rc, fmt, tns__sysroot_path(sr, "stat", path, NULL, fmt, ap));
     if (rc < 0)
         return false;
 

@@ -32,6 +32,19 @@ int tns__sysroot_enter(struct tns_sysroot *sr, const char *verb, mode_t make_mod
                        struct tns__sysroot_entry *ret, struct tns_error *err,
                        const char *fmt, va_list ap) __attribute__((format(printf, 6, 0)));
 
+/* Closes its directory. */
+void tns__sysroot_leave(struct tns__sysroot_entry *at);
+#define _tns_entry_ __attribute__((cleanup(tns__sysroot_leave)))
+
+/* rc of a call that takes the arguments of a function with `fmt` and dots last, as `ap`. */
+#define TNS__VARARGS(rc, fmt, call)                                                        \
+    do {                                                                                   \
+        va_list ap;                                                                        \
+        va_start(ap, fmt);                                                                 \
+        (rc) = (call);                                                                     \
+        va_end(ap);                                                                        \
+    } while (0)
+
 /* The error of a failed system call on a path: NOTFOUND when it is not there. */
 int tns__sysroot_fail(struct tns_error *err, int sys_errno, const char *verb,
                       const char *path);

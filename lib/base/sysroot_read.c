@@ -83,12 +83,9 @@ static int sysroot_vread(struct tns_sysroot *sr, char *buf, size_t cap,
 int tns__sysroot_read(struct tns_sysroot *sr, char *buf, size_t cap, struct tns_error *err,
                       const char *fmt, ...)
 {
-    va_list ap;
     int rc;
 
-    va_start(ap, fmt);
-    rc = sysroot_vread(sr, buf, cap, err, fmt, ap);
-    va_end(ap);
+    TNS__VARARGS(rc, fmt, sysroot_vread(sr, buf, cap, err, fmt, ap));
     return rc;
 }
 
@@ -150,12 +147,9 @@ int tns__sysroot_slurp(struct tns_sysroot *sr, size_t max, char **ret, size_t *r
     char path[PATH_MAX];
     _tns_close_ int fd = -1;
     size_t len = 0;
-    va_list ap;
     int rc;
 
-    va_start(ap, fmt);
-    rc = tns__sysroot_path(sr, "read", path, err, fmt, ap);
-    va_end(ap);
+    TNS__VARARGS(rc, fmt, tns__sysroot_path(sr, "read", path, err, fmt, ap));
     if (rc < 0)
         return rc;
 
@@ -234,12 +228,9 @@ int tns__sysroot_list(struct tns_sysroot *sr, char ***ret_names, struct tns_erro
 {
     char path[PATH_MAX];
     _tns_close_ int fd = -1;
-    va_list ap;
     int rc;
 
-    va_start(ap, fmt);
-    rc = tns__sysroot_path(sr, "list", path, err, fmt, ap);
-    va_end(ap);
+    TNS__VARARGS(rc, fmt, tns__sysroot_path(sr, "list", path, err, fmt, ap));
     if (rc < 0)
         return rc;
 
@@ -255,20 +246,15 @@ int tns__sysroot_list(struct tns_sysroot *sr, char ***ret_names, struct tns_erro
 int tns__sysroot_readlink(struct tns_sysroot *sr, char *buf, size_t cap,
                           struct tns_error *err, const char *fmt, ...)
 {
-    struct tns__sysroot_entry at;
-    _tns_close_ int dir_fd = -1;
-    va_list ap;
+    _tns_entry_ struct tns__sysroot_entry at = { .dir_fd = -1 };
     ssize_t len;
     int rc;
 
-    va_start(ap, fmt);
-    rc = tns__sysroot_enter(sr, "readlink", 0, &at, err, fmt, ap);
-    va_end(ap);
+    TNS__VARARGS(rc, fmt, tns__sysroot_enter(sr, "readlink", 0, &at, err, fmt, ap));
     if (rc < 0)
         return rc;
-    dir_fd = at.dir_fd;
 
-    len = readlinkat(dir_fd, at.name, buf, cap);
+    len = readlinkat(at.dir_fd, at.name, buf, cap);
     if (len >= 0 && (size_t)len >= cap)
         return tns__sysroot_fail(err, ENAMETOOLONG, "read symlink", at.path);
     if (len < 0)

@@ -21,13 +21,10 @@ int tns__sysroot_write(struct tns_sysroot *sr, const char *text, struct tns_erro
     char path[PATH_MAX];
     _tns_close_ int fd = -1;
     size_t len = strlen(text);
-    va_list ap;
     ssize_t n;
     int rc;
 
-    va_start(ap, fmt);
-    rc = tns__sysroot_path(sr, "write", path, err, fmt, ap);
-    va_end(ap);
+    TNS__VARARGS(rc, fmt, tns__sysroot_path(sr, "write", path, err, fmt, ap));
     if (rc < 0)
         return rc;
 
@@ -85,91 +82,79 @@ static int write_new(int dir_fd, const char *name, const void *bytes, size_t len
     return rc;
 }
 
-static int rename_over(int dir_fd, const char *from, const char *to)
+/* A new name is durable only with its directory; an O_PATH fd cannot be synced. */
+static int sync_dir(int dir_fd)
 {
-    _tns_close_ int dir = -1;
+    _tns_close_ int dir = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (renameat(dir_fd, from, dir_fd, to) < 0)
-        return -errno;
-    /* the new name is durable only with its directory; an O_PATH fd cannot be synced */
-    dir = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0 || fsync(dir) < 0)
-        return -errno;
-    return 0;
+    return dir < 0 || fsync(dir) < 0 ? -errno : 0;
+}
+
+/* What is to stand under a name: a symlink to target, or else a file. */
+struct content {
+    const char *target;
+    const void *bytes;
+    size_t len;
+    mode_t mode;
+};
+
+/* Nobody ever sees it half made: it is made beside, and takes the name in one step. */
+static int place(const struct tns__sysroot_entry *at, const char *verb,
+                 const struct content *what, struct tns_error *err)
+{
+    char temp[NAME_MAX + 1];
+    int rc;
+
+    temp_name(temp, at->name);
+    if (what->target)
+        rc = symlinkat(what->target, at->dir_fd, temp) < 0 ? -errno : 0;
+    else
+        rc = write_new(at->dir_fd, temp, what->bytes, what->len, what->mode);
+    if (rc == 0 && renameat(at->dir_fd, temp, at->dir_fd, at->name) < 0)
+        rc = -errno;
+    if (rc == 0 && !what->target)
+        rc = sync_dir(at->dir_fd);
+    if (rc == 0)
+        return 0;
+    unlinkat(at->dir_fd, temp, 0);
+    return tns__sysroot_fail(err, -rc, verb, at->path);
 }
 
 int tns__sysroot_replace(struct tns_sysroot *sr, const void *bytes, size_t len, mode_t mode,
                          struct tns_error *err, const char *fmt, ...)
 {
-    struct tns__sysroot_entry at;
-    _tns_close_ int dir_fd = -1;
-    char temp[NAME_MAX + 1];
-    va_list ap;
+    const struct content what = { .bytes = bytes, .len = len, .mode = mode };
+    _tns_entry_ struct tns__sysroot_entry at = { .dir_fd = -1 };
     int rc;
 
-    va_start(ap, fmt);
-    rc = tns__sysroot_enter(sr, "replace", 0700, &at, err, fmt, ap);
-    va_end(ap);
-    if (rc < 0)
-        return rc;
-    dir_fd = at.dir_fd;
-
-    temp_name(temp, at.name);
-    rc = write_new(dir_fd, temp, bytes, len, mode);
-    if (rc == 0)
-        rc = rename_over(dir_fd, temp, at.name);
-    if (rc < 0) {
-        unlinkat(dir_fd, temp, 0);
-        return tns__sysroot_fail(err, -rc, "replace", at.path);
-    }
-    return 0;
+    TNS__VARARGS(rc, fmt, tns__sysroot_enter(sr, "replace", 0700, &at, err, fmt, ap));
+    return rc < 0 ? rc : place(&at, "replace", &what, err);
 }
 
 int tns__sysroot_symlink(struct tns_sysroot *sr, const char *target, struct tns_error *err,
                          const char *fmt, ...)
 {
-    struct tns__sysroot_entry at;
-    _tns_close_ int dir_fd = -1;
-    char temp[NAME_MAX + 1];
-    va_list ap;
+    const struct content what = { .target = target };
+    _tns_entry_ struct tns__sysroot_entry at = { .dir_fd = -1 };
     int rc;
 
-    va_start(ap, fmt);
-    rc = tns__sysroot_enter(sr, "symlink", 0755, &at, err, fmt, ap);
-    va_end(ap);
-    if (rc < 0)
-        return rc;
-    dir_fd = at.dir_fd;
-
-    temp_name(temp, at.name);
-    if (symlinkat(target, dir_fd, temp) < 0)
-        return tns__sysroot_fail(err, errno, "place symlink", at.path);
-    if (renameat(dir_fd, temp, dir_fd, at.name) < 0) {
-        rc = errno;
-        unlinkat(dir_fd, temp, 0);
-        return tns__sysroot_fail(err, rc, "place symlink", at.path);
-    }
-    return 0;
+    TNS__VARARGS(rc, fmt, tns__sysroot_enter(sr, "symlink", 0755, &at, err, fmt, ap));
+    return rc < 0 ? rc : place(&at, "place symlink", &what, err);
 }
 
 int tns__sysroot_unlink(struct tns_sysroot *sr, struct tns_error *err, const char *fmt, ...)
 {
     struct tns_error mine = TNS_ERROR_INIT;
-    struct tns__sysroot_entry at;
-    _tns_close_ int dir_fd = -1;
-    va_list ap;
+    _tns_entry_ struct tns__sysroot_entry at = { .dir_fd = -1 };
     int rc;
 
-    va_start(ap, fmt);
-    rc = tns__sysroot_enter(sr, "unlink", 0, &at, &mine, fmt, ap);
-    va_end(ap);
+    TNS__VARARGS(rc, fmt, tns__sysroot_enter(sr, "unlink", 0, &at, &mine, fmt, ap));
     if (rc == -TNS_E_NOTFOUND)
         return 0;
     if (rc < 0)
         return tns__error_copy(err, &mine);
-    dir_fd = at.dir_fd;
 
-    if (unlinkat(dir_fd, at.name, 0) < 0 && errno != ENOENT)
+    if (unlinkat(at.dir_fd, at.name, 0) < 0 && errno != ENOENT)
         return tns__sysroot_fail(err, errno, "remove", at.path);
     return 0;
 }
@@ -177,24 +162,19 @@ int tns__sysroot_unlink(struct tns_sysroot *sr, struct tns_error *err, const cha
 int tns__sysroot_mkdir(struct tns_sysroot *sr, mode_t mode, struct tns_error *err,
                        const char *fmt, ...)
 {
-    struct tns__sysroot_entry at;
-    _tns_close_ int dir_fd = -1;
+    _tns_entry_ struct tns__sysroot_entry at = { .dir_fd = -1 };
     struct stat st;
-    va_list ap;
     int rc;
 
-    va_start(ap, fmt);
-    rc = tns__sysroot_enter(sr, "mkdir", mode, &at, err, fmt, ap);
-    va_end(ap);
+    TNS__VARARGS(rc, fmt, tns__sysroot_enter(sr, "mkdir", mode, &at, err, fmt, ap));
     if (rc < 0)
         return rc;
-    dir_fd = at.dir_fd;
 
-    if (mkdirat(dir_fd, at.name, mode) == 0)
+    if (mkdirat(at.dir_fd, at.name, mode) == 0)
         return 0;
     if (errno != EEXIST)
         return tns__sysroot_fail(err, errno, "make directory", at.path);
-    if (fstatat(dir_fd, at.name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+    if (fstatat(at.dir_fd, at.name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
         return tns__sysroot_fail(err, ENOTDIR, "make directory", at.path);
     return 0;
 }
@@ -232,21 +212,16 @@ static int lock_wait(const struct tns_ctx *ctx, int fd, const char *path,
 int tns__sysroot_lock(struct tns_sysroot *sr, const struct tns_ctx *ctx, int *ret_fd,
                       struct tns_error *err, const char *fmt, ...)
 {
-    struct tns__sysroot_entry at;
-    _tns_close_ int dir_fd = -1;
-    va_list ap;
+    _tns_entry_ struct tns__sysroot_entry at = { .dir_fd = -1 };
     int rc;
 
-    va_start(ap, fmt);
-    rc = tns__sysroot_enter(sr, "lock", 0700, &at, err, fmt, ap);
-    va_end(ap);
+    TNS__VARARGS(rc, fmt, tns__sysroot_enter(sr, "lock", 0700, &at, err, fmt, ap));
     if (rc < 0)
         return rc;
-    dir_fd = at.dir_fd;
 
     for (;;) {
         _tns_close_ int fd =
-            openat(dir_fd, at.name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+            openat(at.dir_fd, at.name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
         if (fd < 0)
             return tns__sysroot_fail(err, errno, "lock", at.path);

@@ -52,6 +52,17 @@ static void hex_put(const unsigned char *bytes, size_t n, char *ret)
     *ret = '\0';
 }
 
+int tns__hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 bool tns__uuid_new(char ret[37])
 {
     static const unsigned char lengths[] = { 4, 2, 2, 2, 6 };

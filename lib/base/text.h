@@ -19,6 +19,8 @@ void tns__text_clean(char *text);
 void tns__text_cut(char *text, size_t max);
 /* 36 characters and the NUL, from the kernel's random source. */
 bool tns__uuid_new(char ret[37]);
+/* The value of a hex digit, -1 when it is none. */
+int tns__hex_value(char c);
 /* Lower-case hex of the first n bytes of SHA-256; ret holds 2n+1. */
 bool tns__sha256_hex(const void *data, size_t len, size_t n, char *ret);
 

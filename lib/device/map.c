@@ -377,33 +377,46 @@ static int finish(struct mapping *m, struct tns_mapped *ret, struct tns_error *e
 
 /* ---- what it was before ---- */
 
-/* The volume was at another LUN, or was another identity, when this node mapped it last: what the node
- * still has of that is no way to it any more, and multipathd would take it for a path. */
+/* What it was when this node mapped it last, unless that is what it still is. */
+static bool was_elsewhere(const struct tns__known *was, const struct tns_want *want)
+{
+    return was->target_iqn && was->naa[0] &&
+           (was->lun != want->lun || strcmp(was->target_iqn, want->target_iqn) != 0 ||
+            strcmp(was->naa, want->naa) != 0);
+}
+
+static int remove_former(struct tns_node *node, const struct tns__known *was,
+                         struct tns_error *err)
+{
+    _tns_free_ struct tns__located *at = tns__alloc(sizeof(*at));
+    _tns_close_ int lun_lock = -1;
+    int rc = at ? tns__lock_lun(node, was->target_iqn, was->lun, &lun_lock, err)
+                : tns__error_nomem(err);
+
+    if (rc == 0)
+        rc = tns__locate(node, was, at, err);
+    return rc < 0 ? rc : tns__remove_located(node, was, at, err);
+}
+
+/* The volume was at another LUN: multipathd would take what the node has of that for a path. Or the name
+ * was another volume's, which may be in use here under the name that it has now: that one stays. */
 static int leave_former(struct tns_node *node, const struct tns_want *want,
                         struct tns_error *err)
 {
     const struct tns_want names = { .storeid = want->storeid, .linkname = want->linkname };
-    _tns_free_ struct tns__located *at = tns__alloc(sizeof(*at));
     struct tns_record record = { .memory = NULL };
-    _tns_close_ int lun_lock = -1;
-    struct tns_error why = TNS_ERROR_INIT, none = TNS_ERROR_INIT;
+    struct tns_error why = TNS_ERROR_INIT;
     struct tns__known was;
-    int rc = at ? tns__known_make(node, &names, &record, &was, err) : tns__error_nomem(err);
+    int rc = tns__known_make(node, &names, &record, &was, err);
 
-    if (rc == 0 && was.target_iqn && was.naa[0] &&
-        (was.lun != want->lun || strcmp(was.target_iqn, want->target_iqn) != 0 ||
-         strcmp(was.naa, want->naa) != 0)) {
-        rc = tns__lock_lun(node, was.target_iqn, was.lun, &lun_lock, err);
-        if (rc == 0)
-            rc = tns__locate(node, &was, at, err);
-        if (rc == 0)
-            rc = tns__remove_located(node, &was, at, &why);
-        if (rc < 0 && why.code) {
-            tns__link_remove(node, want->storeid, want->linkname, &none);
+    if (rc == 0 && was_elsewhere(&was, want) && remove_former(node, &was, &why) < 0) {
+        tns__log(node->ctx, LOG_WARNING, TNS_LOG_DEVICE, "%s was naa.%s at LUN %u: %s",
+                 want->linkname, was.naa, (unsigned)was.lun, why.text);
+        tns__link_remove(node, want->storeid, want->linkname, NULL);
+        if (strcmp(was.naa, want->naa) == 0)
             rc = tns__error_set(err, TNS_E_IDENTITY,
                                 "it was at LUN %u when it was mapped last, and: %s",
                                 (unsigned)was.lun, why.text);
-        }
     }
     tns__record_clear(&record);
     return rc;

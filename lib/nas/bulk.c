@@ -81,12 +81,17 @@ static int read_items(const struct bulk *b, size_t from, size_t n, const json_t 
     return 0;
 }
 
+/* The description, which nobody reads, is the id of this operation: should the connection be lost,
+ * the job is found by it. */
 static int run_job(const struct bulk *b, size_t from, size_t n, struct tns_error *err)
 {
     _tns_json_ json_t *items = NULL;
     json_t *chunk = json_array();
     struct tns_error why = TNS_ERROR_INIT;
-    int rc = 0;
+    char op[37] = "";
+    int rc = tns__uuid_new(op)
+                 ? 0
+                 : tns__error_set(&why, TNS_E_DEVICE, "no random number from the kernel");
 
     for (size_t i = from; i < from + n && rc == 0; i++) {
         if (json_array_append(chunk, json_array_get(b->rows, i)))
@@ -95,8 +100,9 @@ static int run_job(const struct bulk *b, size_t from, size_t n, struct tns_error
     if (rc)
         json_decref(chunk);
     else
-        rc = tns__nas_call(b->session, "core.bulk", json_pack("[s, o]", b->method, chunk),
-                           b->flags | TNS_CALL_JOB, &items, &why);
+        rc = tns__nas_call(b->session, "core.bulk",
+                           json_pack("[s, o, s]", b->method, chunk, op),
+                           b->flags | TNS_CALL_JOB | TNS_CALL_UNIQUE, &items, &why);
     if (rc == 0)
         rc = read_items(b, from, n, items, &why);
     if (rc)

@@ -76,6 +76,9 @@ int tns__list_decode(json_t *rows, const struct tns_list_kind *kind,
                      const struct tns_item *it, void **ret_list, struct tns_error *err);
 void tns__list_free(void *list, const struct tns_list_kind *kind);
 
+/* A query of all rows of this kind, whose method is what it is called; ret as of tns__list_decode. */
+int tns__list_put(struct tns_batch *b, const struct tns_list_kind *kind, void *ret);
+
 /* Stores a pointer where the caller of a put wants it. */
 void tns__item_give(const struct tns_item *it, void *pointer);
 

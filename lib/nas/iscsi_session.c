@@ -37,29 +37,9 @@ void tns__iscsi_session_list_free(struct tns_iscsi_session_list *l)
     tns__list_free(l, &kind);
 }
 
-static int session_encode(struct tns_item *it, const struct tns_caps *caps,
-                          struct tns_error *err)
-{
-    (void)caps;
-    return tns__item_query(it, SESSIONS, NULL, NULL, err);
-}
-
-static int session_decode(struct tns_item *it, json_t *result, struct tns_error *err)
-{
-    void *list = NULL;
-    int rc = tns__list_decode(result, &kind, it, &list, err);
-
-    if (rc == 0)
-        tns__item_give(it, list);
-    return rc;
-}
-
-static const struct tns_verb list_verb = { session_encode, session_decode, NULL };
-
 int tns__iscsi_session_list_put(struct tns_batch *b, struct tns_iscsi_session_list **ret)
 {
-    tns__batch_add(b, &list_verb, ret);
-    return tns__batch_last(b);
+    return tns__list_put(b, &kind, ret);
 }
 
 /* ---- settings ---- */

@@ -82,6 +82,36 @@ void tns__item_give(const struct tns_item *it, void *pointer)
     memcpy(it->ret, &pointer, sizeof(pointer));
 }
 
+/* ---- all rows of a kind ---- */
+
+static int all_encode(struct tns_item *it, const struct tns_caps *caps,
+                      struct tns_error *err)
+{
+    (void)caps;
+    return tns__item_query(it, it->list->what, NULL, NULL, err);
+}
+
+static int all_decode(struct tns_item *it, json_t *result, struct tns_error *err)
+{
+    void *list = NULL;
+    int rc = tns__list_decode(result, it->list, it, &list, err);
+
+    if (rc == 0)
+        tns__item_give(it, list);
+    return rc;
+}
+
+static const struct tns_verb all_verb = { all_encode, all_decode, NULL };
+
+int tns__list_put(struct tns_batch *b, const struct tns_list_kind *kind, void *ret)
+{
+    struct tns_item *it = tns__batch_add(b, &all_verb, ret);
+
+    if (it)
+        it->list = kind;
+    return tns__batch_last(b);
+}
+
 /* ---- strings ---- */
 
 void tns__strings_free(char **strings)

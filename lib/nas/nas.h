@@ -61,6 +61,8 @@ struct tns_pool_list {
     size_t n;
 };
 void tns__pool_list_free(struct tns_pool_list *l);
+/* name NULL: all. A pool that is not there is an empty list. */
+int tns__pool_list_put(struct tns_batch *b, const char *name, struct tns_pool_list **ret);
 int tns__pool_list(struct tns_session *s, struct tns_pool_list **ret,
                    struct tns_error *err);
 

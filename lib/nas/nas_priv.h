@@ -67,6 +67,7 @@ struct tns_verb {
 /* The arguments of a call are copied into its item, since the release is known only later. */
 struct tns_item {
     const struct tns_verb *verb;
+    const struct tns_list_kind *list; /* of a plain query of all rows */
     char *text[3];
     int64_t num[2];
     bool flag[2];

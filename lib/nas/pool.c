@@ -97,6 +97,15 @@ static int pool_decode(struct tns_item *it, json_t *result, struct tns_error *er
 
 static const struct tns_verb list_verb = { pool_encode, pool_decode, NULL };
 
+int tns__pool_list_put(struct tns_batch *b, const char *name, struct tns_pool_list **ret)
+{
+    struct tns_item *it = tns__batch_add(b, &list_verb, ret);
+
+    if (it && name)
+        tns__batch_text(b, it, 0, name);
+    return tns__batch_last(b);
+}
+
 static int pools(struct tns_session *s, const char *name, struct tns_pool_list **ret,
                  struct tns_error *err)
 {

@@ -58,29 +58,9 @@ void tns__portal_list_free(struct tns_portal_list *l)
     tns__list_free(l, &kind);
 }
 
-static int portal_encode(struct tns_item *it, const struct tns_caps *caps,
-                         struct tns_error *err)
-{
-    (void)caps;
-    return tns__item_query(it, QUERY, NULL, NULL, err);
-}
-
-static int portal_decode(struct tns_item *it, json_t *result, struct tns_error *err)
-{
-    void *list = NULL;
-    int rc = tns__list_decode(result, &kind, it, &list, err);
-
-    if (rc == 0)
-        tns__item_give(it, list);
-    return rc;
-}
-
-static const struct tns_verb list_verb = { portal_encode, portal_decode, NULL };
-
 int tns__portal_list_put(struct tns_batch *b, struct tns_portal_list **ret)
 {
-    tns__batch_add(b, &list_verb, ret);
-    return tns__batch_last(b);
+    return tns__list_put(b, &kind, ret);
 }
 
 int tns__portal_create(struct tns_session *s, const char *const *ips, const char *comment,

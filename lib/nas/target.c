@@ -75,29 +75,9 @@ void tns__target_list_free(struct tns_target_list *l)
     tns__list_free(l, &kind);
 }
 
-static int target_encode(struct tns_item *it, const struct tns_caps *caps,
-                         struct tns_error *err)
-{
-    (void)caps;
-    return tns__item_query(it, QUERY, NULL, NULL, err);
-}
-
-static int target_decode(struct tns_item *it, json_t *result, struct tns_error *err)
-{
-    void *list = NULL;
-    int rc = tns__list_decode(result, &kind, it, &list, err);
-
-    if (rc == 0)
-        tns__item_give(it, list);
-    return rc;
-}
-
-static const struct tns_verb list_verb = { target_encode, target_decode, NULL };
-
 int tns__target_list_put(struct tns_batch *b, struct tns_target_list **ret)
 {
-    tns__batch_add(b, &list_verb, ret);
-    return tns__batch_last(b);
+    return tns__list_put(b, &kind, ret);
 }
 
 /* ---- changes ---- */

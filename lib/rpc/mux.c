@@ -263,7 +263,7 @@ static void entry_take_result(struct entry *e, json_t *result)
     }
     if ((call->flags & TNS_CALL_JOB) && json_is_integer(result) &&
         json_integer_value(result) > 0) {
-        e->job_id = json_integer_value(result);
+        e->job_id = call->job_id = json_integer_value(result);
         entry_wait(e, tns__job_pause(0));
         return;
     }

@@ -195,6 +195,7 @@ static int rest_call(struct rest *rest, struct tns_call *call, bool *ret_left,
         int64_t job_id = json_integer_value(value);
 
         json_decref(value);
+        call->job_id = job_id;
         rc = rest_follow_job(rest, call, job_id, err);
         *ret_left = true;
         return rc;

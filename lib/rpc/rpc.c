@@ -11,6 +11,7 @@ void tns__call_clear(struct tns_call *call)
 {
     json_decref(call->result);
     call->result = NULL;
+    call->job_id = 0;
     tns__error_clear(&call->error);
 }
 

@@ -24,6 +24,8 @@ enum tns_call_flag {
     TNS_CALL_JOB = 1u << 1,    /* answers a job id: wait for the job, give its result     */
     TNS_CALL_SECRET = 1u << 2, /* parameters or result are never logged                   */
     TNS_CALL_AUTH = 1u << 3,   /* part of a login                                         */
+    TNS_CALL_UNIQUE = 1u << 4, /* no other call, ever, has these parameters: a job can be
+                                * told by them                                            */
 };
 
 /*
@@ -37,6 +39,7 @@ struct tns_call {
     unsigned flags;
     json_t *result;
     struct tns_error error;
+    int64_t job_id; /* > 0: the job that was begun, also when its end was not seen */
 };
 
 void tns__call_clear(struct tns_call *call); /* releases result, clears error; not params */
@@ -96,6 +99,20 @@ int tns__rpc_calls(struct tns_rpc *rpc, struct tns_call *calls, size_t n,
 /* A batch of one: 0 with *ret_result owned, or the call's or the connection's error. */
 int tns__rpc_call(struct tns_rpc *rpc, const char *method, json_t *params, unsigned flags,
                   json_t **ret_result, struct tns_error *err);
+
+/*
+ * Jobs outlive the connection that began them. After a failure that carries OUTCOME_UNKNOWN, a
+ * call with TNS_CALL_JOB may still be followed: search gives the parameters for core.get_jobs
+ * (NULL: no memory), found picks the call's job out of the answer (0: not there), look reads it.
+ */
+enum tns_job_state { TNS_JOB_GOING, TNS_JOB_DONE };
+
+json_t *tns__job_search(const struct tns_call *call, struct tns_error *err);
+int64_t tns__job_found(const struct tns_call *call, const json_t *jobs);
+/* Going on, or done with call->result or call->error set. */
+enum tns_job_state tns__job_look(struct tns_call *call, int64_t job_id, json_t *jobs);
+/* Milliseconds until the next look, growing with each. */
+unsigned tns__job_pause(unsigned looks);
 
 /*
  * Errors of the NAS, put into our codes in one table per dialect (rpc/errmap.c): EINVAL inside

@@ -69,14 +69,8 @@ void tns__call_lost(struct tns_call *call, bool left, const struct tns_error *wh
 
 /* ---- jobs.c ---- */
 
-enum tns_job_state { TNS_JOB_GOING, TNS_JOB_DONE };
-
 /* Parameters that ask core.get_jobs for one job. */
 json_t *tns__job_query(int64_t job_id, struct tns_error *err);
-/* The answer to that: going on, or done with call->result or call->error set. */
-enum tns_job_state tns__job_look(struct tns_call *call, int64_t job_id, json_t *jobs);
-/* Milliseconds until the next look, growing with each. */
-unsigned tns__job_pause(unsigned looks);
 
 /* ---- errmap.c ---- */
 

@@ -162,6 +162,7 @@ static void settle(struct tns_session *s, size_t host, struct entry *e)
     s->suspect = false;
     s->via_holder = false;
     s->was_up = true;
+    s->used.connects++;
     s->host = host;
     s->at_port = s->conf.port;
     tns__fmt(s->at_host, sizeof s->at_host, "%s", s->conf.hosts[host]);

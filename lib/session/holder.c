@@ -73,6 +73,7 @@ static void take_error(struct run *r, struct tns_call *call, const json_t *messa
                        const json_t *error)
 {
     tns__error_from_json(error, &call->error);
+    call->job_id = json_integer_value(json_object_get(message, "job"));
     if (!json_is_true(json_object_get(message, "broken")))
         return;
     r->broken = true;
@@ -331,6 +332,7 @@ static int connect_once(struct tns_session *s, bool *ret_answered, struct tns_er
     s->rpc = &h->base;
     s->via_holder = true;
     s->was_up = true;
+    s->used.connects++;
     return 0;
 }
 

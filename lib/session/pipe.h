@@ -9,7 +9,7 @@
  *   holder  -> client   {"up":true, "host","port","fingerprint","dialect","version"}
  *                    or {"error":{...},"answered":bool}                and closes
  *   client  -> holder   {"id","method","params","flags","left_ms"}
- *   holder  -> client   {"id","result"} or {"id","error":{...}[,"broken":true]}
+ *   holder  -> client   {"id","result"} or {"id","error":{...},"broken":bool,"job":n}
  */
 #ifndef TNS_SESSION_PIPE_H
 #define TNS_SESSION_PIPE_H

@@ -174,7 +174,8 @@ static enum fate fate_after_break(const struct tns_call *call)
 
 static enum fate fate_after_reply(const struct batch *b, const struct tns_call *call)
 {
-    if (!call->error.code)
+    /* Of a job it is the look at it that was refused: it has begun, and must not do so twice. */
+    if (!call->error.code || (call->error.flags & TNS_F_OUTCOME_UNKNOWN))
         return FATE_ANSWERED;
     if (!b->relogged && tns__error_is_expired(&call->error))
         return FATE_AGAIN;
@@ -189,6 +190,7 @@ static void hand_over(struct batch *b, size_t i)
 
     to->result = TNS_STEAL(b->todo[i].result);
     to->error = b->todo[i].error;
+    to->job_id = b->todo[i].job_id;
 }
 
 /* Sorts out one run; what stays in todo is to be repeated. */
@@ -324,23 +326,38 @@ static int run_copied(struct tns_session *s, struct tns_call *calls, size_t n,
     for (size_t i = 0; i < n; i++) {
         b.todo[i] = calls[i];
         b.todo[i].result = NULL;
+        b.todo[i].job_id = 0;
         b.at[i] = i;
     }
     return run_batch(s, &b, err);
 }
 
+/* After looking for jobs: whether there is a call without an answer of the NAS. */
+static int still_lost(const struct tns_call *calls, size_t n, struct tns_error *why)
+{
+    tns__error_clear(why);
+    for (size_t i = 0; i < n; i++) {
+        if (!is_answer(&calls[i]))
+            return tns__error_copy(why, &calls[i].error);
+    }
+    return 0;
+}
+
 int tns__session_calls(struct tns_session *s, struct tns_call *calls, size_t n,
                        struct tns_error *err)
 {
+    struct tns_error why = TNS_ERROR_INIT;
     uint64_t before;
     int rc = tns__ctx_check_pid(&s->ctx, err);
 
     if (rc)
         return rc;
     before = tns__ctx_begin(&s->ctx, s->conf.timeout_ms);
-    rc = run_copied(s, calls, n, err);
+    rc = run_copied(s, calls, n, &why);
+    if (tns__session_find_jobs(s, calls, n))
+        rc = still_lost(calls, n, &why);
     s->ctx.deadline_ns = before;
-    return rc;
+    return rc ? tns__error_copy(err, &why) : 0;
 }
 
 int tns__session_call(struct tns_session *s, const char *method, json_t *params,

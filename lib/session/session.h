@@ -109,6 +109,7 @@ struct tns_session_counters {
     uint64_t calls;
     uint64_t trips;
     uint64_t logins;
+    uint64_t connects; /* connections made: another NAS may be behind each */
 };
 void tns__session_counters(const struct tns_session *s, struct tns_session_counters *ret);
 

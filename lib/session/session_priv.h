@@ -63,6 +63,10 @@ int tns__login(struct tns_session *s, const struct tns_endpoint *ep, struct tns_
 int tns__scram_login(struct tns_session *s, struct tns_rpc *rpc, json_t **ret_answer,
                      struct tns_error *err);
 
+/* jobs.c: looks for jobs whose connection was lost, and waits for them within the deadline: true
+ * when there was one. What is not found keeps its error. */
+bool tns__session_find_jobs(struct tns_session *s, struct tns_call *calls, size_t n);
+
 /* caps.c */
 int tns__caps_from_version(const char *version, enum tns_dialect dialect,
                            struct tns_caps *ret, struct tns_error *err);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "volume/pin.h"
 #include "volume/plan.h"
 
 json_t *tns__adopt_tags(struct tns_storage *st, const char *zvol, const char *volname,
@@ -154,7 +155,7 @@ static int adopt_all(struct tns_storage *st, int check_only, json_t **ret,
     int rc = array ? tns__owner_load(st, false, err) : tns__error_nomem(err);
 
     if (rc == 0)
-        rc = tns__dataset_list(st->session, &filter, &list, err);
+        rc = tns__pinned_list(st, &filter, &list, err);
     for (i = 0; rc == 0 && i < list->n; i++) {
         const struct tns_dataset *ds = &list->items[i];
 

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "volume/freename.h"
 #include "volume/make.h"
+#include "volume/pin.h"
 #include "volume/preflight.h"
 #include "volume/tag.h"
 
@@ -21,6 +22,7 @@
 static int names_ask(struct tns_make *m, struct tns_names *names, struct tns_error *err)
 {
     _tns_batch_ struct tns_batch *b = tns__batch_new(m->st->session);
+    struct tns_pin pin;
     int parent_call;
     int rc;
 
@@ -31,8 +33,9 @@ static int names_ask(struct tns_make *m, struct tns_names *names, struct tns_err
     parent_call = tns__dataset_get_put(b, m->st->opt.dataset, &m->parent);
     tns__mapping_list_put(b, NULL, &m->mappings);
     tns__target_list_put(b, &m->targets);
-    rc = tns__batch_run(b, err);
-    return tns__batch_parent(m->st, b, parent_call, rc, err);
+    tns__pin_put(m->st, b, &pin);
+    rc = tns__pin_judge(m->st, &pin, tns__batch_run(b, err), err);
+    return rc == -TNS_E_IDENTITY ? rc : tns__batch_parent(m->st, b, parent_call, rc, err);
 }
 
 static int name_choose(struct tns_make *m, uint64_t vmid, struct tns_error *err)
@@ -62,7 +65,7 @@ static int name_choose(struct tns_make *m, uint64_t vmid, struct tns_error *err)
 static int taken(struct tns_make *m, const struct tns_vol *vol, struct tns_error *err)
 {
     const char *by;
-    int64_t now = 0;
+    bool at_work = false;
     int rc;
 
     if (!vol->ds)
@@ -71,11 +74,11 @@ static int taken(struct tns_make *m, const struct tns_vol *vol, struct tns_error
     if (vol->whose != TNS_WHOSE_MINE || tns__tag_state(vol->ds) != TNS_STATE_CREATING)
         return tns__error_set(err, TNS_E_EXISTS, "%s exists already%s", m->zvol,
                               vol->whose == TNS_WHOSE_MINE ? "" : ", and is not ours");
-    rc = tns__system_time(m->st->session, &now, err);
+    rc = tns__at_work_ask(m->st, vol->ds, &at_work, err);
     if (rc)
         return rc;
     by = tns__dataset_tag(vol->ds, TNS_TAG_BY);
-    if (tns__by_alive(m->st, by, now - vol->ds->creation_s))
+    if (at_work)
         return tns__error_set(err, TNS_E_BUSY,
                               "%s is being created by another process (%s)", m->zvol,
                               by ? by : "unknown");
@@ -166,6 +169,8 @@ static int alloc_named(struct tns_make *m, const char *text, struct tns_error *e
 
     if (rc == 0)
         rc = tns__zvol_name(m->st->opt.dataset, name.leaf, m->zvol, err);
+    if (rc == 0)
+        rc = tns__pin_check(m->st, err);
     if (rc)
         return rc;
 

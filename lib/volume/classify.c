@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "volume/make.h"
+#include "volume/pin.h"
 #include "volume/staging.h"
 #include "volume/tag.h"
 #include "volume/tempclone.h"
@@ -18,6 +19,7 @@ static const char *const class_names[] = {
     [TNS_CLASS_HALF_MADE] = "half-made",
     [TNS_CLASS_DELETING] = "deleting",
     [TNS_CLASS_HALF_FREED] = "half-freed",
+    [TNS_CLASS_NEEDED] = "needed",
     [TNS_CLASS_RENAMING] = "renaming",
     [TNS_CLASS_HALF_RENAMED] = "half-renamed",
     [TNS_CLASS_NO_EXTENT] = "missing-extent",
@@ -46,13 +48,7 @@ const char *tns__class_name(enum tns_class c)
 
 static bool is_alive(const struct tns_scene *scene, const struct tns_dataset *ds)
 {
-    const char *by = tns__dataset_tag(ds, TNS_TAG_BY);
-
-    /* A mark that is old says nothing of the zvol's age: deletions come long after
-     * creation. */
-    if (tns__tag_state(ds) != TNS_STATE_CREATING)
-        return by && tns__by_alive(scene->st, by, 0);
-    return tns__by_alive(scene->st, by, scene->now_s - ds->creation_s);
+    return tns__at_work(scene->st, ds, scene->now_s);
 }
 
 /* ---- ours ---- */
@@ -112,6 +108,37 @@ static enum tns_class temporary(const struct tns_scene *scene, const struct tns_
                   node ? node : "?", tns__dataset_tag(ds, TNS_TAG_SNAPSHOT));
 }
 
+/* A clone that came between the look of a free and its end; any one will do. */
+static const char *clone_of(const struct tns_scene *scene, const struct tns_dataset *ds)
+{
+    size_t len = strlen(ds->id);
+    size_t i;
+
+    for (i = 0; i < scene->datasets->n; i++) {
+        const struct tns_dataset *other = &scene->datasets->items[i];
+
+        if (other->origin && strncmp(other->origin, ds->id, len) == 0 &&
+            other->origin[len] == '@' && !tns__is_temp(scene->st, other))
+            return other->id;
+    }
+    return NULL;
+}
+
+static enum tns_class deleting(const struct tns_scene *scene, const struct tns_dataset *ds,
+                               char text[300])
+{
+    const char *clone = clone_of(scene, ds);
+
+    if (is_alive(scene, ds))
+        return judged(text, TNS_CLASS_DELETING, "being deleted");
+    if (clone)
+        return judged(text, TNS_CLASS_NEEDED,
+                      "to be deleted, but %s was cloned from it meanwhile: free that or "
+                      "promote it",
+                      clone);
+    return judged(text, TNS_CLASS_HALF_FREED, "its deletion was cut short");
+}
+
 static enum tns_class mine(const struct tns_scene *scene, const struct tns_dataset *ds,
                            char text[300])
 {
@@ -126,9 +153,7 @@ static enum tns_class mine(const struct tns_scene *scene, const struct tns_datas
             return judged(text, TNS_CLASS_COMPLETE, "created, but not marked as ready");
         return judged(text, TNS_CLASS_HALF_MADE, "its creation was cut short");
     case TNS_STATE_DELETING:
-        if (is_alive(scene, ds))
-            return judged(text, TNS_CLASS_DELETING, "being deleted");
-        return judged(text, TNS_CLASS_HALF_FREED, "its deletion was cut short");
+        return deleting(scene, ds, text);
     default:
         break;
     }
@@ -262,6 +287,7 @@ int tns__scene_look(struct tns_storage *st, struct tns_scene *ret, struct tns_er
     struct tns_dataset_filter children = { .parent = st->opt.dataset, .with_tags = true };
     struct tns_scene scene = { .st = st };
     struct tns_dataset *parent = NULL;
+    struct tns_pin pin;
     int parent_call;
     int rc;
 
@@ -275,8 +301,10 @@ int tns__scene_look(struct tns_storage *st, struct tns_scene *ret, struct tns_er
     tns__extent_list_put(b, NULL, &scene.extents);
     tns__mapping_list_put(b, NULL, &scene.mappings);
     tns__target_list_put(b, &scene.targets);
-    rc = tns__batch_run(b, err);
-    rc = tns__batch_parent(st, b, parent_call, rc, err);
+    tns__pin_put(st, b, &pin);
+    rc = tns__pin_judge(st, &pin, tns__batch_run(b, err), err);
+    if (rc != -TNS_E_IDENTITY)
+        rc = tns__batch_parent(st, b, parent_call, rc, err);
     tns__dataset_free(parent);
     if (rc == 0)
         rc = tns__system_time(st->session, &scene.now_s, err);

@@ -14,6 +14,7 @@ enum tns_class {
     TNS_CLASS_HALF_MADE,    /* creating, its maker gone: removed         */
     TNS_CLASS_DELETING,     /* somebody is at work                       */
     TNS_CLASS_HALF_FREED,   /* deleting, cut short: finished             */
+    TNS_CLASS_NEEDED,       /* the same, but cloned meanwhile: waits for its clones */
     TNS_CLASS_RENAMING,     /* somebody is at work                       */
     TNS_CLASS_HALF_RENAMED, /* cut short: finished, or forgotten         */
     TNS_CLASS_NO_EXTENT,    /* ready, not published: published again     */

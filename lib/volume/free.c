@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "volume/make.h"
 #include "volume/plan.h"
@@ -18,7 +19,7 @@ struct unmake {
     struct tns_storage *st;
     struct tns_vol *vol;
     const char *linkname;
-    bool local_done;
+    bool marked;
 };
 
 /* ---- what must not go ---- */
@@ -70,6 +71,19 @@ static int act_local(void *op, struct tns_error *err)
                : 0;
 }
 
+/* Gone meanwhile: whoever makes one of that name now has nothing to do with this free. */
+static int mark(struct unmake *u, const json_t *tags, struct tns_error *err)
+{
+    struct tns_error local = TNS_ERROR_INIT;
+    int rc = tns__dataset_set_tags(u->st->session, u->vol->zvol, tags, &local);
+
+    u->marked = rc == 0;
+    if (rc != -TNS_E_NOTFOUND)
+        return tns__error_copy(err, &local);
+    u->vol->ds = NULL;
+    return 0;
+}
+
 /* An old plugin's volume is tagged as ours by this, so that a free cut short can be
  * finished. */
 static int act_mark(void *op, struct tns_error *err)
@@ -99,7 +113,25 @@ static int act_mark(void *op, struct tns_error *err)
         tags = tns__tags_new(u->st, u->vol->zvol, volname, uuid, "deleting", err);
         rc = tags ? 0 : -err->code;
     }
-    return rc ? rc : tns__dataset_set_tags(u->st->session, u->vol->zvol, tags, err);
+    return rc ? rc : mark(u, tags, err);
+}
+
+/* It stays one that is being deleted, but nobody is at it any more: the next free, or a
+ * reconcile on any node, need not wait. */
+static int undo_mark(void *op, struct tns_error *err)
+{
+    struct unmake *u = op;
+    struct tns_error local = TNS_ERROR_INIT;
+    _tns_json_ json_t *tags = NULL;
+    int rc;
+
+    if (!u->marked)
+        return 0;
+    tags = tns__json_pack(err, "{s:n}", TNS_TAG_BY);
+    if (!tags)
+        return -err->code;
+    rc = tns__dataset_set_tags(u->st->session, u->vol->zvol, tags, &local);
+    return rc == -TNS_E_NOTFOUND ? 0 : tns__error_copy(err, &local);
 }
 
 static int verify_repeat(void *op, bool *ret_done, struct tns_error *err)
@@ -190,7 +222,7 @@ static int verify_zvol(void *op, bool *ret_done, struct tns_error *err)
 
 static const struct tns_step free_steps[] = {
     { "local", act_local, NULL, NULL },
-    { "mark", act_mark, verify_repeat, NULL },
+    { "mark", act_mark, verify_repeat, undo_mark },
     { "unmap", act_mapping, verify_repeat, NULL },
     { "extent", act_extent, verify_repeat, NULL },
     { "snapshots", act_snapshots, verify_repeat, NULL },
@@ -229,13 +261,13 @@ static int being_made(struct tns_storage *st, const struct tns_vol *vol,
                       struct tns_error *err)
 {
     const char *by = tns__dataset_tag(vol->ds, TNS_TAG_BY);
-    int64_t now = 0;
+    bool at_work = false;
     int rc;
 
     if (vol->whose != TNS_WHOSE_MINE || tns__tag_state(vol->ds) != TNS_STATE_CREATING)
         return 0;
-    rc = tns__system_time(st->session, &now, err);
-    if (rc || !tns__by_alive(st, by, now - vol->ds->creation_s))
+    rc = tns__at_work_ask(st, vol->ds, &at_work, err);
+    if (rc || !at_work)
         return rc;
     return tns__error_set(err, TNS_E_BUSY, "%s is being created by another process (%s)",
                           vol->zvol, by ? by : "unknown");

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "volume/pin.h"
 #include "volume/tag.h"
 
 /* "tank/vm/base-100-disk-0@__base__" without the dataset; NULL for none. */
@@ -168,7 +169,7 @@ static int list_volumes(struct tns_storage *st, uint64_t vmid, json_t **ret,
     int rc = array ? tns__owner_load(st, false, err) : tns__error_nomem(err);
 
     if (rc == 0)
-        rc = tns__dataset_list(st->session, &filter, &list, err);
+        rc = tns__pinned_list(st, &filter, &list, err);
     for (i = 0; rc == 0 && i < list->n; i++) {
         struct tns_volname name;
         char volname[TNS_VOLNAME_CAP];

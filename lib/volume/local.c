@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "nas/nas.h"
+#include "volume/pin.h"
 #include "volume/tempclone.h"
 
 int tns_storage_tidy(struct tns_storage *st, unsigned *ret_removed, struct tns_error *err)
@@ -34,6 +35,8 @@ int tns_storage_forget(struct tns_storage *st, struct tns_error *err)
 
     if (rc == 0)
         rc = tns__record_remove_all(&st->node, st->opt.storeid, &guard.error);
+    if (rc == 0)
+        rc = tns__pin_forget(st, &guard.error);
     return rc;
 }
 
@@ -64,10 +67,11 @@ static int identity(struct tns_storage *st, char ret[128], struct tns_error *err
                               "pool '%s' is not imported on the NAS", st->opt.pool);
     if (rc)
         return tns__error_copy(err, &local);
-    if (!pool->guid ||
-        !tns__sha256_hex(st->opt.dataset, strlen(st->opt.dataset), 16, hash) ||
-        !tns__fmt(ret, 128, "truenas:%s:%s", pool->guid, hash))
-        rc = tns__error_set(err, TNS_E_PROTOCOL, "pool '%s' has no GUID", st->opt.pool);
+    rc = tns__pin_compare(st, pool->guid, err);
+    if (rc == 0 && (!tns__sha256_hex(st->opt.dataset, strlen(st->opt.dataset), 16, hash) ||
+                    !tns__fmt(ret, 128, "truenas:%s:%s", pool->guid, hash)))
+        rc = tns__error_set(err, TNS_E_BUG, "no room for the identity of '%s'",
+                            st->opt.pool);
     tns__pool_free(pool);
     return rc;
 }

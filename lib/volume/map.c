@@ -27,8 +27,7 @@ struct mapping {
     struct tns_addr portals[TNS_PORTALS_MAX];
     struct tns_want want;
     json_t *proven; /* mapped already, as the record says; owned */
-    char proven_naa[33];
-    bool recent; /* and the NAS said so a moment ago */
+    bool recent;    /* and the NAS said so a moment ago */
 };
 
 static struct tns_chap chap_of(const struct tns_storage *st)
@@ -147,7 +146,6 @@ static int map_proven(struct mapping *m, struct tns_error *err)
     if (tns__device_verify(&m->st->node, &record.want, &found, &mapped, &quiet))
         tns__log(m->st->ctx, LOG_NOTICE, "volume", "%s: asking the NAS: %s", m->linkname,
                  quiet.text);
-    memcpy(m->proven_naa, record.want.naa, sizeof(m->proven_naa));
     m->recent = found && tns__recent_is(&m->st->node, &record.want);
     tns__record_clear(&record);
     if (!found)
@@ -230,15 +228,14 @@ static int promote_to_ready(struct tns_storage *st, const struct tns_vol *vol,
                             struct tns_error *err)
 {
     _tns_json_ json_t *tags = NULL;
-    int64_t now = 0;
+    bool at_work = false;
     int rc;
 
     if (vol->whose != TNS_WHOSE_MINE || !vol->ds || !vol->mapping ||
         tns__tag_state(vol->ds) != TNS_STATE_CREATING)
         return 0;
-    rc = tns__system_time(st->session, &now, err);
-    if (rc ||
-        tns__by_alive(st, tns__dataset_tag(vol->ds, TNS_TAG_BY), now - vol->ds->creation_s))
+    rc = tns__at_work_ask(st, vol->ds, &at_work, err);
+    if (rc || at_work)
         return rc;
     tags = tns__json_pack(err, "{s:s, s:s, s:n, s:n}", TNS_TAG_STATE, "ready", TNS_TAG_SELF,
                           vol->zvol, TNS_TAG_NEXT, TNS_TAG_BY);
@@ -250,22 +247,6 @@ static int promote_to_ready(struct tns_storage *st, const struct tns_vol *vol,
                  ? tns__error_nomem(err)
                  : 0;
     return rc;
-}
-
-/* The name went to another volume, on another node: what this node has under it is let go, unless
- * somebody uses it, who then has it by its new name. */
-static void let_go_of_another(struct mapping *m)
-{
-    struct tns_error quiet = TNS_ERROR_INIT;
-
-    if (!m->proven || strcmp(m->proven_naa, m->want.naa) == 0)
-        return;
-    tns__log(m->st->ctx, LOG_WARNING, "volume",
-             "%s: the device of that name on this node, naa.%s, is another volume by now",
-             m->linkname, m->proven_naa);
-    if (tns__detach(m->st, m->linkname, false, &quiet))
-        tns__log(m->st->ctx, LOG_WARNING, "volume", "%s: it stays: %s", m->linkname,
-                 quiet.text);
 }
 
 static int map_resolved(struct mapping *m, const struct tns_vol *vol,
@@ -281,8 +262,6 @@ static int map_resolved(struct mapping *m, const struct tns_vol *vol,
         rc = want_fill(m, vol, portals, err);
     if (rc == 0)
         rc = tns__initiator_admit(m->st, portals->initiators, vol->target, err);
-    if (rc == 0)
-        let_go_of_another(m);
     if (rc == 0)
         rc = device_map(m, &mapped, err);
     if (rc)

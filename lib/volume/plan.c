@@ -5,6 +5,7 @@
 #include <syslog.h>
 
 #include "base/error.h"
+#include "volume/pin.h"
 
 /* Below this much budget no step is begun: it could not be brought to an end. */
 #define STEP_MIN_MS 200
@@ -31,7 +32,10 @@ static int step_read_back(struct tns_storage *st, const struct tns_step *step, v
 
     if (deadline < least)
         st->ctx->deadline_ns = least;
-    rc = step->verify(op, ret_done, &local);
+    /* The connection broke: another NAS may have the address now. */
+    rc = tns__pin_check(st, &local);
+    if (rc == 0)
+        rc = step->verify(op, ret_done, &local);
     st->ctx->deadline_ns = deadline;
     if (rc == 0)
         return 0;

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "volume/pin.h"
 
 struct candidate {
     char zvol[TNS_ZVOL_CAP];
@@ -38,14 +39,14 @@ void tns__vol_freep(struct tns_vol **vol)
 
 /* Where releases cannot rename, a template keeps the zvol name that it had as a disk. */
 static int candidates_make(const struct tns_storage *st, const struct tns_volname *name,
-                           struct candidate c[TNS_CANDIDATES], size_t *ret_n,
+                           bool both, struct candidate c[TNS_CANDIDATES], size_t *ret_n,
                            struct tns_error *err)
 {
     char leaf[TNS_LEAF_CAP];
     int rc = tns__zvol_name(st->opt.dataset, name->leaf, c[0].zvol, err);
 
     *ret_n = 1;
-    if (rc == 0 && name->is_base) {
+    if (rc == 0 && name->is_base && both) {
         if (!tns__fmt(leaf, sizeof(leaf), "vm-%s", name->leaf + strlen("base-")))
             return tns__error_set(err, TNS_E_BUG, "no room for a leaf");
         rc = tns__zvol_name(st->opt.dataset, leaf, c[1].zvol, err);
@@ -160,15 +161,16 @@ static int choose(struct tns_storage *st, struct tns_vol *vol, const struct cand
                             vol->targets, &vol->extent, &vol->mapping, &vol->target, err);
 }
 
-int tns__vol_resolve_leaf(struct tns_storage *st, const struct tns_volname *name,
-                          unsigned flags, tns_more_fn more, void *user,
-                          struct tns_vol **ret, struct tns_error *err)
+static int resolve_once(struct tns_storage *st, const struct tns_volname *name, bool both,
+                        unsigned flags, tns_more_fn more, void *user, struct tns_vol **ret,
+                        struct tns_error *err)
 {
     _tns_batch_ struct tns_batch *b = tns__batch_new(st->session);
     _tns_vol_ struct tns_vol *vol = tns__alloc(sizeof(*vol));
     struct candidate c[TNS_CANDIDATES];
     const char *ids[TNS_CANDIDATES + 1] = { NULL };
     struct tns_dataset_filter filter = { .ids = ids, .with_tags = true };
+    struct tns_pin pin;
     size_t n;
     size_t i;
     int parent_call;
@@ -178,7 +180,7 @@ int tns__vol_resolve_leaf(struct tns_storage *st, const struct tns_volname *name
         return tns__error_nomem(err);
     rc = tns__owner_load(st, false, err);
     if (rc == 0)
-        rc = candidates_make(st, name, c, &n, err);
+        rc = candidates_make(st, name, both, c, &n, err);
     if (rc)
         return rc;
 
@@ -188,9 +190,12 @@ int tns__vol_resolve_leaf(struct tns_storage *st, const struct tns_volname *name
     tns__dataset_list_put(b, &filter, &vol->datasets);
     parent_call = tns__dataset_get_put(b, st->opt.dataset, &vol->parent);
     batch_fill(b, vol, c, n, flags);
+    tns__pin_put(st, b, &pin);
     if (more)
         more(b, user);
-    rc = tns__batch_parent(st, b, parent_call, tns__batch_run(b, err), err);
+    rc = tns__pin_judge(st, &pin, tns__batch_run(b, err), err);
+    if (rc != -TNS_E_IDENTITY)
+        rc = tns__batch_parent(st, b, parent_call, rc, err);
     if (rc == 0)
         rc = choose(st, vol, c, n, flags, err);
     if (rc)
@@ -198,6 +203,27 @@ int tns__vol_resolve_leaf(struct tns_storage *st, const struct tns_volname *name
 
     *ret = TNS_STEAL(vol);
     return 0;
+}
+
+/* On a release that renames, a template is under its own name, and only one that is older
+ * than that release has to be asked for again. */
+int tns__vol_resolve_leaf(struct tns_storage *st, const struct tns_volname *name,
+                          unsigned flags, tns_more_fn more, void *user,
+                          struct tns_vol **ret, struct tns_error *err)
+{
+    const struct tns_caps *caps = NULL;
+    int rc = tns__session_caps(st->session, &caps, err);
+    bool both;
+
+    if (rc)
+        return rc;
+    both = !caps->public_rename;
+    rc = resolve_once(st, name, both, flags, more, user, ret, err);
+    if (rc || both || !name->is_base || (*ret)->ds)
+        return rc;
+    tns__vol_free(*ret);
+    *ret = NULL;
+    return resolve_once(st, name, true, flags, NULL, NULL, ret, err);
 }
 
 int tns__vol_volname(const struct tns_vol *vol, char ret[TNS_VOLNAME_CAP],

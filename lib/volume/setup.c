@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "volume/pin.h"
 #include "volume/portals.h"
 #include "volume/roles.h"
 
@@ -81,6 +82,7 @@ static int gather_judge(struct tns_setup *s, const struct tns_batch *b, int call
 int tns__setup_gather(struct tns_setup *s, struct tns_error *err)
 {
     _tns_batch_ struct tns_batch *b = tns__batch_new(s->st->session);
+    struct tns_pin pin;
     int call;
     int last;
     int rc;
@@ -94,7 +96,10 @@ int tns__setup_gather(struct tns_setup *s, struct tns_error *err)
     tns__auth_list_put(b, &s->auths);
     tns__target_list_put(b, &s->targets);
     last = tns__iscsi_global_get_put(b, &s->global);
-    rc = gather_judge(s, b, call, last, tns__batch_run(b, err), err);
+    tns__pin_put(s->st, b, &pin);
+    rc = tns__pin_judge(s->st, &pin, tns__batch_run(b, err), err);
+    if (rc != -TNS_E_IDENTITY)
+        rc = gather_judge(s, b, call, last, rc, err);
     if (rc == 0)
         rc = tns__service_get(s->st->session, "iscsitarget", &s->service, err);
     return rc;

@@ -69,5 +69,5 @@ bool tns__staging_alive(struct tns_storage *st, const char *leaf, int64_t age_s)
         return true;
     tns__boot_id(st, boot);
     return tns__fmt(by, sizeof(by), "%s %s %s %s", st->opt.node, boot, pid, start) &&
-           tns__by_alive(st, by, age_s);
+           tns__by_alive(st, by, age_s, 0);
 }

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "nas/nas.h"
+#include "volume/pin.h"
 #include "volume/resolve.h"
 #include "volume/storage.h"
 
@@ -12,7 +13,7 @@ static int ask(struct tns_storage *st, json_t **ret, struct tns_error *err)
     struct tns_dataset_filter filter = { .id = st->opt.dataset, .minimal = true };
     struct tns_dataset_list *list = NULL;
     struct tns_error local = TNS_ERROR_INIT;
-    int rc = tns__dataset_list(st->session, &filter, &list, &local);
+    int rc = tns__pinned_list(st, &filter, &list, &local);
     json_t *answer;
 
     if (rc == -TNS_E_NOTFOUND || (rc == 0 && list->n != 1)) {

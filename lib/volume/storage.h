@@ -60,6 +60,8 @@ struct tns_storage {
     struct tns_node node;
     unsigned timeout_ms;
     char owner[37];          /* "" while not known */
+    uint64_t pin_ns;         /* when the NAS last proved to be the right one, on which */
+    uint64_t pin_connects;   /* connection of the session; 0: never */
     uint16_t freed_luns[64]; /* ring: not given out again soon */
     unsigned n_freed;
     uint64_t

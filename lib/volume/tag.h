@@ -20,8 +20,8 @@
 /* The zvol name it had before its last rename: a repeated request finds by it that it
  * was done. */
 #define TNS_TAG_WAS TNS_TAG("was")
-/* Who works on it, while state is creating or deleting: node, boot, pid, start of the
- * process. */
+/* Who works on it, while state is creating or deleting or `next` is there: node, boot,
+ * pid, start of the process, and since when by the node's clock. */
 #define TNS_TAG_BY TNS_TAG("by")
 /* Of temporary clones: the snapshot, the node and its boot. */
 #define TNS_TAG_SNAPSHOT TNS_TAG("snapshot")
@@ -60,16 +60,23 @@ json_t *tns__tags_new(struct tns_storage *st, const char *self, const char *voln
 /* Sets tag `key` in an update; value NULL removes it. */
 int tns__tags_put(json_t *tags, const char *key, const char *value, struct tns_error *err);
 
-/* "node boot pid start" of this process. */
+/* "node boot pid start since" of this process. */
 int tns__by_make(struct tns_storage *st, char *ret, size_t cap, struct tns_error *err);
 /* False only when nobody can be working under that mark any more: it was this node, and
  * the process or its boot has gone; or it is older than any operation may take. age_s:
- * since the zvol was made. */
-bool tns__by_alive(struct tns_storage *st, const char *by, int64_t age_s);
+ * since the zvol was made, 0 when that says nothing; now_s: on the NAS. */
+bool tns__by_alive(struct tns_storage *st, const char *by, int64_t age_s, int64_t now_s);
+/* May somebody still be creating, deleting or renaming this zvol? */
+bool tns__at_work(struct tns_storage *st, const struct tns_dataset *ds, int64_t now_s);
+/* The same; the NAS is asked what time it is. */
+int tns__at_work_ask(struct tns_storage *st, const struct tns_dataset *ds, bool *ret,
+                     struct tns_error *err);
 /* This node's boot id, cut to 8 characters; "0" when unknown. */
 void tns__boot_id(struct tns_storage *st, char ret[9]);
 
 /* No operation lives longer: PVE's locks end after two minutes. */
 #define TNS_OP_MAX_S 180
+/* By as much a node's clock may differ from the NAS's. */
+#define TNS_CLOCK_SKEW_S 420
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "volume/free.h"
 #include "volume/make.h"
+#include "volume/pin.h"
 #include "volume/snapshot.h"
 #include "volume/tag.h"
 
@@ -136,7 +137,7 @@ static int temp_take(struct tns_storage *st, const struct tns_vol *source, const
 {
     _tns_vol_ struct tns_vol *temp = NULL;
     char linkname[TNS_VOLNAME_CAP];
-    int64_t now = 0;
+    bool at_work = false;
     int rc = temp_resolve(st, leaf, &temp, err);
 
     if (rc)
@@ -147,12 +148,10 @@ static int temp_take(struct tns_storage *st, const struct tns_vol *source, const
     if (temp->ds && tns__tag_state(temp->ds) == TNS_STATE_READY && temp->mapping)
         return 0;
     if (temp->ds) {
-        rc = tns__system_time(st->session, &now, err);
+        rc = tns__at_work_ask(st, temp->ds, &at_work, err);
         if (rc)
             return rc;
-        if (tns__by_alive(st, tns__dataset_tag(temp->ds, TNS_TAG_BY),
-                          now - temp->ds->creation_s) &&
-            tns__dataset_tag(temp->ds, TNS_TAG_BY))
+        if (at_work)
             return tns__error_set(err, TNS_E_BUSY, "another process is at work on %s",
                                   temp->zvol);
     }
@@ -233,7 +232,7 @@ int tns__temp_tidy(struct tns_storage *st, unsigned *ret_removed, struct tns_err
         return 0;
     rc = tns__owner_load(st, false, err);
     if (rc == 0)
-        rc = tns__dataset_list(st->session, &filter, &list, err);
+        rc = tns__pinned_list(st, &filter, &list, err);
     if (rc == 0)
         rc = tns__system_time(st->session, &now, err);
     for (i = 0; rc == 0 && i < list->n; i++) {

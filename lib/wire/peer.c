@@ -38,17 +38,6 @@ static bool peer_host_ok(const char *host)
            host[0] != '-';
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* "AB:CD:...", 32 bytes, either case. */
 static bool fingerprint_parse(const char *text, unsigned char ret[32])
 {
@@ -57,8 +46,8 @@ static bool fingerprint_parse(const char *text, unsigned char ret[32])
 
         if (i > 0 && *text++ != ':')
             return false;
-        high = hex_value(text[0]);
-        low = high < 0 ? -1 : hex_value(text[1]);
+        high = tns__hex_value(text[0]);
+        low = high < 0 ? -1 : tns__hex_value(text[1]);
         if (low < 0)
             return false;
         ret[i] = (unsigned char)(high * 16 + low);

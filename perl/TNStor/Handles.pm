@@ -8,7 +8,7 @@ use TNStor::Options;
 use TNStor::Secrets;
 
 # PVE ends what runs under a cluster lock after 60 s; a poll must not hold pvestatd up.
-my $TIMEOUT_MS = 45_000;
+our $TIMEOUT_MS = 45_000;
 my %TIMEOUT_MS = (status => 1_500, check => 20_000, setup => 40_000);
 
 # Where things are on this node, for tests: tn_run_dir, tn_sysroot, tn_holder, tn_node.

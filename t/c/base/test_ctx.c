@@ -14,11 +14,6 @@
 /* How late a wait may end. */
 #define SLACK_MS 100
 
-static unsigned since_ms(uint64_t begin_ns)
-{
-    return (unsigned)((tns__now_ns() - begin_ns) / 1000000u);
-}
-
 START_TEST(test_a_shorter_budget_wins_and_the_outer_one_comes_back)
 {
     struct tns_ctx ctx;
@@ -70,14 +65,14 @@ START_TEST(test_poll_ends_at_the_deadline_and_names_what_it_waited_for)
 {
     struct tns_error err = TNS_ERROR_INIT;
     struct tns_ctx ctx;
-    uint64_t begin = tns__now_ns();
+    struct tst_watch begin = tst_watch();
     int fds[2];
 
     ck_assert_int_eq(pipe(fds), 0);
     tst_ctx_init(&ctx, 300);
     tns__ctx_poll(&ctx, fds[0], POLLIN, "the NAS to answer", &err);
-    ck_assert_uint_ge(since_ms(begin), 299);
-    ck_assert_uint_lt(since_ms(begin), 300 + SLACK_MS);
+    ck_assert_uint_ge(tst_clock_ms(begin), 299);
+    ck_assert_uint_lt(tst_own_ms(begin), 300 + tst_ms(SLACK_MS));
     tst_says(&err, "the NAS to answer");
     tst_fails(-err.code, TNS_E_TIMEOUT, &err);
 }
@@ -122,7 +117,7 @@ START_TEST(test_cancel_is_noticed_without_a_signal)
 {
     struct tns_error err = TNS_ERROR_INIT;
     struct tns_ctx ctx;
-    uint64_t begin = tns__now_ns();
+    struct tst_watch begin = tst_watch();
     int calls = 2;
     int fds[2];
 
@@ -131,14 +126,14 @@ START_TEST(test_cancel_is_noticed_without_a_signal)
     ctx.cancel_fn = stop_after;
     ctx.cancel_user = &calls;
     tst_fails(tns__ctx_poll(&ctx, fds[0], POLLIN, "x", &err), TNS_E_CANCELLED, &err);
-    ck_assert_uint_lt(since_ms(begin), 2 * 250 + SLACK_MS);
+    ck_assert_uint_lt(tst_own_ms(begin), 2 * 250 + tst_ms(SLACK_MS));
 
     calls = 1;
     tst_fails(tns__ctx_check(&ctx, "x", &err), TNS_E_CANCELLED, &err);
     calls = 2;
-    begin = tns__now_ns();
+    begin = tst_watch();
     tst_fails(tns__ctx_backoff(&ctx, 10000, "x", &err), TNS_E_CANCELLED, &err);
-    ck_assert_uint_lt(since_ms(begin), 2 * 250 + SLACK_MS);
+    ck_assert_uint_lt(tst_own_ms(begin), 2 * 250 + tst_ms(SLACK_MS));
 }
 END_TEST
 
@@ -169,7 +164,7 @@ START_TEST(test_a_signal_asks_the_cancel_callback_at_once)
 {
     struct tns_error err = TNS_ERROR_INIT;
     struct tns_ctx ctx;
-    uint64_t begin = tns__now_ns();
+    struct tst_watch begin = tst_watch();
     int fds[2];
 
     ck_assert_int_eq(pipe(fds), 0);
@@ -177,7 +172,7 @@ START_TEST(test_a_signal_asks_the_cancel_callback_at_once)
     ctx.cancel_fn = stop_on_alarm;
     alarm_every_20_ms();
     tst_fails(tns__ctx_poll(&ctx, fds[0], POLLIN, "x", &err), TNS_E_CANCELLED, &err);
-    ck_assert_uint_lt(since_ms(begin), 20 + SLACK_MS);
+    ck_assert_uint_lt(tst_own_ms(begin), 20 + tst_ms(SLACK_MS));
 }
 END_TEST
 
@@ -185,22 +180,22 @@ START_TEST(test_a_rain_of_signals_does_not_move_the_deadline)
 {
     struct tns_error err = TNS_ERROR_INIT;
     struct tns_ctx ctx;
-    uint64_t begin;
+    struct tst_watch begin;
     int fds[2];
 
     ck_assert_int_eq(pipe(fds), 0);
     alarm_every_20_ms();
-    begin = tns__now_ns();
+    begin = tst_watch();
     tst_ctx_init(&ctx, 300);
     tst_fails(tns__ctx_poll(&ctx, fds[0], POLLIN, "x", &err), TNS_E_TIMEOUT, &err);
-    ck_assert_uint_ge(since_ms(begin), 299);
-    ck_assert_uint_lt(since_ms(begin), 300 + SLACK_MS);
+    ck_assert_uint_ge(tst_clock_ms(begin), 299);
+    ck_assert_uint_lt(tst_own_ms(begin), 300 + tst_ms(SLACK_MS));
 
-    begin = tns__now_ns();
+    begin = tst_watch();
     tst_ctx_init(&ctx, 2000);
     tst_ok(tns__ctx_backoff(&ctx, 200, "x", &err), &err);
-    ck_assert_uint_ge(since_ms(begin), 200);
-    ck_assert_uint_lt(since_ms(begin), 200 + SLACK_MS);
+    ck_assert_uint_ge(tst_clock_ms(begin), 200);
+    ck_assert_uint_lt(tst_own_ms(begin), 200 + tst_ms(SLACK_MS));
     ck_assert_int_gt(alarms, 5);
 }
 END_TEST
@@ -209,11 +204,11 @@ START_TEST(test_backoff_ends_early_at_the_deadline)
 {
     struct tns_error err = TNS_ERROR_INIT;
     struct tns_ctx ctx;
-    uint64_t begin = tns__now_ns();
+    struct tst_watch begin = tst_watch();
 
     tst_ctx_init(&ctx, 100);
     tst_fails(tns__ctx_backoff(&ctx, 5000, "x", &err), TNS_E_TIMEOUT, &err);
-    ck_assert_uint_lt(since_ms(begin), 100 + SLACK_MS);
+    ck_assert_uint_lt(tst_own_ms(begin), 100 + tst_ms(SLACK_MS));
 }
 END_TEST
 

@@ -50,6 +50,46 @@ int tst_main(const char *name, const TTest *const tests[], size_t n, SFun setup,
     return tst_run(s);
 }
 
+unsigned tst_ms(unsigned ms)
+{
+    const char *slower = getenv("CK_TIMEOUT_MULTIPLIER");
+    int n = slower ? atoi(slower) : 1;
+
+    return n > 1 ? ms * (unsigned)n : ms;
+}
+
+/* "some avg10=.. avg60=.. avg300=.. total=MICROSECONDS" */
+static uint64_t stalled_ns(void)
+{
+    unsigned long long us = 0;
+    FILE *f = fopen("/proc/pressure/cpu", "re");
+
+    if (!f)
+        return 0;
+    if (fscanf(f, "some avg10=%*f avg60=%*f avg300=%*f total=%llu", &us) != 1)
+        us = 0;
+    fclose(f);
+    return us * 1000u;
+}
+
+struct tst_watch tst_watch(void)
+{
+    return (struct tst_watch){ .stalled_ns = stalled_ns(), .ns = tns__now_ns() };
+}
+
+unsigned tst_clock_ms(struct tst_watch since)
+{
+    return (unsigned)((tns__now_ns() - since.ns) / 1000000u);
+}
+
+unsigned tst_own_ms(struct tst_watch since)
+{
+    uint64_t took = tns__now_ns() - since.ns;
+    uint64_t stalled = stalled_ns() - since.stalled_ns;
+
+    return stalled < took ? (unsigned)((took - stalled) / 1000000u) : 0;
+}
+
 void tst_no_canary(const char *text)
 {
     ck_assert_msg(!strstr(text, TST_CANARY_KEY), "the canary key came out: %s", text);

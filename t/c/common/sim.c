@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,10 +15,10 @@
 #include "common/tst.h"
 #include "common/tst_priv.h"
 
-#define SIM_START_MS 30000
+#define SIM_START_MS 60000
 #define SIM_STOP_MS 5000
 #define SIM_CONTROL_MS 20000
-#define SIM_MAX_ARGS 32
+#define SIM_MAX_ARGS 32 /* the last stays NULL */
 
 static void sim_exec(const char *release, const char *state, const char *const more_args[],
                      pid_t parent, int out)
@@ -46,6 +45,10 @@ static void sim_exec(const char *release, const char *state, const char *const m
     }
     if (!iscsi)
         argv[n++] = "--no-iscsi";
+    if (getenv("TNS_TEST_QUIRK") && n < SIM_MAX_ARGS - 2) {
+        argv[n++] = "--quirk";
+        argv[n++] = getenv("TNS_TEST_QUIRK");
+    }
 
     dup2(out, STDOUT_FILENO);
     execv(argv[0], (char *const *)(const void *)argv);

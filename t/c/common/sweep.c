@@ -9,7 +9,7 @@
 /* More allocations than any one operation may need: a sweep that does not end is a finding. */
 #define SWEEP_MAX 2000000u
 
-static size_t sweep_step(void)
+size_t tst_sweep_step(void)
 {
     const char *text = getenv("TNS_TEST_SWEEP_STEP");
     long step = text ? atol(text) : 1;
@@ -30,7 +30,7 @@ static bool sweep_allows(int code, const int also[])
 
 size_t tst_alloc_sweep(tst_sweep_fn fn, void *user, const int also[])
 {
-    size_t step = sweep_step();
+    size_t step = tst_sweep_step();
 
     tns__mem_hook_jansson();
     for (size_t n = 1; n < SWEEP_MAX; n += step) {

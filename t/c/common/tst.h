@@ -58,11 +58,27 @@ const char *tst_tmpdir(void);
 /* Writes a file below it, making directories; returns nothing, fails the test instead. */
 void tst_file(const char *dir, const char *path, const char *content);
 
+/* A time that depends on the machine: longer by Check's CK_TIMEOUT_MULTIPLIER, which make sets to how
+ * much slower programs are under the sanitizers (4) and valgrind (20). Else it is ms. */
+unsigned tst_ms(unsigned ms);
+
+/*
+ * A stopwatch for bounds in both directions: nothing may come before its time, by the clock; and
+ * nothing too late, in its own time, which does not pass while processes of this machine wait for a
+ * processor (as /proc/pressure/cpu counts it; without that file it is the clock's).
+ */
+struct tst_watch {
+    uint64_t ns, stalled_ns;
+};
+struct tst_watch tst_watch(void);
+unsigned tst_clock_ms(struct tst_watch since);
+unsigned tst_own_ms(struct tst_watch since);
+
 /* Polls until cond is true; fails the test after ms. */
 #define tst_eventually(cond, ms)                                                           \
     do {                                                                                   \
         struct tns_ctx tst_wait_ = { 0 };                                                  \
-        tns__ctx_begin(&tst_wait_, (ms));                                                  \
+        tns__ctx_begin(&tst_wait_, tst_ms(ms));                                            \
         while (!(cond)) {                                                                  \
             ck_assert_msg(tns__ctx_left_ms(&tst_wait_) > 0, "not within %d ms: %s",        \
                           (int)(ms), #cond);                                               \
@@ -82,7 +98,8 @@ struct tst_sim {
 };
 
 /* Starts t/sim/tnsim of that release; more_args (NULL-terminated) may be NULL. The API only, unless
- * more_args holds "--iscsi"; which is not passed on. Fails the test when it does not come up. */
+ * more_args holds "--iscsi"; which is not passed on. Fails the test when it does not come up.
+ * TNS_TEST_QUIRK=NAME=0|1 of the environment is a switch (t/sim/QUIRKS.md) that it starts with. */
 struct tst_sim *tst_sim_start(const char *release, const char *const more_args[]);
 /* Ends it and frees; in another process than the one that started it, only forgets. */
 void tst_sim_stop(struct tst_sim *sim);
@@ -135,5 +152,7 @@ typedef int (*tst_sweep_fn)(void *user, struct tns_error *err);
  * tells so in err. TNS_TEST_SWEEP_STEP=N widens the step. Returns how many allocations were reached.
  */
 size_t tst_alloc_sweep(tst_sweep_fn fn, void *user, const int also[]);
+/* That step, for sweeps of other kinds: 1 unless the program is a slow one. */
+size_t tst_sweep_step(void);
 
 #endif

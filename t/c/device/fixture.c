@@ -241,7 +241,7 @@ struct fixture *fixture_open(const char *name)
     snprintf(f->root, sizeof(f->root), "%s", tst_tmpdir());
     unpack(f, name);
     read_answers(f, name);
-    tst_ctx_init(&f->ctx, 20000);
+    tst_ctx_init(&f->ctx, tst_ms(20000));
     tst_ok(tns__sysroot_open(f->root, &f->sr, &f->err), &f->err);
     tns__sysroot_trace(f->sr, trace, f);
     f->runner = (struct tns_runner){ .run = run, .user = f };

@@ -62,7 +62,7 @@ static void nothing_is_left(void)
 
 static void fresh_budget(void)
 {
-    w->ctx.deadline_ns = tns__now_ns() + TNS_MS(20000);
+    w->ctx.deadline_ns = tns__now_ns() + TNS_MS(tst_ms(20000));
     world_forget(w);
 }
 
@@ -70,7 +70,7 @@ START_TEST(test_map_completes_after_a_kill_at_any_access)
 {
     unsigned n = 1;
 
-    for (bool is_through = false; !is_through; n++) {
+    for (bool is_through = false; !is_through; n += (unsigned)tst_sweep_step()) {
         fresh_budget();
         is_through = die_at(n, map);
         tst_ok(map(), &w->err);
@@ -88,7 +88,7 @@ START_TEST(test_unmap_completes_after_a_kill_at_any_access)
 {
     unsigned n = 1;
 
-    for (bool is_through = false; !is_through; n++) {
+    for (bool is_through = false; !is_through; n += (unsigned)tst_sweep_step()) {
         fresh_budget();
         tst_ok(map(), &w->err);
         is_through = die_at(n, unmap_and_leave);
@@ -106,7 +106,7 @@ START_TEST(test_a_link_never_stands_before_the_proof)
 
     /* another volume is behind the LUN: at no access is there a link */
     world_lun(w, 1, W_NAA_B);
-    for (;; n++) {
+    for (;; n += (unsigned)tst_sweep_step()) {
         pid_t pid;
 
         fresh_budget();

@@ -138,6 +138,20 @@ START_TEST(test_d01_a_volume_that_moved_while_it_is_open_is_refused_and_who_is_n
 }
 END_TEST
 
+START_TEST(test_d01_a_name_that_went_to_another_volume_leaves_the_one_it_was_to_its_user)
+{
+    mapped_before();
+    world_process(w, 4711, "kvm\n", "/dev/dm-3");
+    world_lun(w, 5, W_NAA_B);
+    want.lun = 5;
+    snprintf(want.naa, sizeof(want.naa), "%s", W_NAA_B);
+    tst_ok(map(), &w->err);
+    ck_assert(world_link_is(w, LINK, "/dev/mapper/3" W_NAA_B));
+    ck_assert_uint_eq(w->deletes, 0);
+    ck_assert_ptr_nonnull(world_disk_of(w, 0, 1));
+}
+END_TEST
+
 START_TEST(test_d01_udev_that_remembers_the_old_identity_makes_the_disk_new)
 {
     world_session(w, 0);
@@ -675,6 +689,7 @@ int main(void)
         test_d01_a_foreign_disk_that_only_our_scan_brought_goes_again,
         test_d01_a_volume_that_moved_is_mapped_at_its_new_lun_and_keeps_no_old_path,
         test_d01_a_volume_that_moved_while_it_is_open_is_refused_and_who_is_named,
+        test_d01_a_name_that_went_to_another_volume_leaves_the_one_it_was_to_its_user,
         test_d01_udev_that_remembers_the_old_identity_makes_the_disk_new,
         test_d02_tidy_removes_only_own_devices_whose_lun_is_gone,
         test_d02_tidy_leaves_what_is_held_silent_or_somebody_elses,

@@ -305,7 +305,7 @@ struct world *world_new(int portals)
     world_put(w, "/proc/swaps", "Filename Type Size Used Priority\n");
     world_put(w, "/etc/iscsi/initiatorname.iscsi",
               "## comment\nInitiatorName=" W_INITIATOR "\n");
-    tst_ctx_init(&w->ctx, 20000);
+    tst_ctx_init(&w->ctx, tst_ms(20000));
     tst_ok(tns__sysroot_open(w->root, &w->sr, &w->err), &w->err);
     tns__sysroot_trace(w->sr, trace, w);
     w->runner = (struct tns_runner){ .run = w_run, .user = w };

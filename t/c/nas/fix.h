@@ -69,7 +69,7 @@ static inline void fix_open_key(struct fix *f, const char *key)
         .key_len = strlen(key),
         .run_dir = tst_tmpdir(),
         .no_holder = true,
-        .timeout_ms = 20000,
+        .timeout_ms = tst_ms(20000),
     };
 
     memset(f, 0, sizeof(*f));

@@ -28,6 +28,29 @@ START_TEST(bulk_items_have_errors_of_their_own)
 }
 END_TEST
 
+static const char *operation(size_t i)
+{
+    return json_string_value(
+        json_array_get(json_array_get(json_array_get(fake.sent, i), 1), 2));
+}
+
+START_TEST(C09_each_request_of_a_bulk_is_an_operation_that_can_be_found_again)
+{
+    _tns_json_ json_t *rows = json_pack("[[s]]", ZVOL "@a");
+    struct tns_error err = TNS_ERROR_INIT;
+    struct tns_error each[1];
+
+    fake_open(V2510, JS);
+    for (int i = 0; i < 2; i++) {
+        fake_reply(json_pack("[{s: b, s: n}]", "result", 1, "error"));
+        tst_ok(tns__bulk(fake_session(), "pool.snapshot.delete", rows, 0, each, &err),
+               &err);
+        ck_assert_uint_eq(strlen(operation((size_t)i)), 36);
+    }
+    ck_assert_str_ne(operation(0), operation(1));
+}
+END_TEST
+
 static json_t *many_rows(size_t n)
 {
     json_t *rows = json_array();
@@ -159,6 +182,7 @@ static Suite *suite(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, bulk_items_have_errors_of_their_own);
+    tcase_add_test(tc, C09_each_request_of_a_bulk_is_an_operation_that_can_be_found_again);
     tcase_add_test(tc, no_request_of_a_bulk_is_larger_than_60_kb);
     tcase_add_test(tc, a_bulk_of_two_requests_reads_both_replies);
     tcase_add_test(tc, what_comes_behind_a_lost_bulk_was_not_tried);

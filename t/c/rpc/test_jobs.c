@@ -124,7 +124,7 @@ START_TEST(test_C09_a_job_that_outlives_the_deadline_is_unknown_and_not_failed)
     struct tns_call call = call_of("core.bulk", NULL, TNS_CALL_JOB);
 
     s->user = &job;
-    script_deadline(s, 300);
+    script_deadline(s, 600);
     ck_assert_int_eq(tns__rpc_calls(s->rpc, &call, 1, &s->err), -TNS_E_TIMEOUT);
     ck_assert_uint_eq(call.error.flags, TNS_F_OUTCOME_UNKNOWN);
     ck_assert_uint_gt(job.looks, 1);
@@ -168,6 +168,69 @@ START_TEST(test_a_result_that_is_no_number_is_the_job_s_own)
 }
 END_TEST
 
+#define JOB(id, state, args)                                                               \
+    "{\"id\":" id ",\"method\":\"core.bulk\",\"state\":\"" state "\",\"arguments\":" args  \
+    "}"
+#define OURS "[\"a\",{\"x\":1}]"
+
+/* Which of the jobs of a NAS is the one that a call began. */
+static const struct search {
+    const char *jobs;
+    int64_t id; /* of the call's job, 0: never told */
+    unsigned flags;
+    int64_t found;
+} searches[] = {
+    /* by its number, which another job may have after a restart of the NAS */
+    { "[" JOB("7", "SUCCESS", OURS) "," JOB("8", "RUNNING", OURS) "]", 7, 0, 7 },
+    { "[" JOB("7", "SUCCESS", "[\"b\",{\"x\":1}]") "]", 7, 0, 0 },
+    { "[{\"id\":7,\"method\":\"other\",\"state\":\"RUNNING\",\"arguments\":" OURS "}]", 7,
+      0, 0 },
+    /* by parameters that no other call has */
+    { "[" JOB("7", "SUCCESS", OURS) "]", 0, TNS_CALL_UNIQUE, 7 },
+    { "[" JOB("7", "FAILED", OURS) "," JOB("9", "SUCCESS", "[\"b\",{}]") "]", 0,
+      TNS_CALL_UNIQUE, 7 },
+    /* by parameters that others may have: only what still goes on, and the newest of it */
+    { "[" JOB("7", "SUCCESS", OURS) "]", 0, 0, 0 },
+    { "[" JOB("7", "WAITING", OURS) "," JOB("8", "RUNNING", OURS) "," JOB("9", "ABORTED",
+                                                                          OURS) "]",
+      0, 0, 8 },
+    /* the NAS fills in what was left out, and leaves nothing out */
+    { "[" JOB("7", "RUNNING", "[\"a\",{\"x\":1,\"y\":2},null]") "]", 0, 0, 7 },
+    { "[" JOB("7", "RUNNING", "[\"a\",{\"x\":2}]") "]", 0, 0, 0 },
+    { "[" JOB("7", "RUNNING", "[\"a\",{}]") "]", 0, 0, 0 },
+    { "[" JOB("7", "RUNNING", "[\"a\"]") "]", 0, 0, 0 },
+    { "[" JOB("7", "RUNNING", "null") "]", 0, 0, 0 },
+    { "[" JOB("-7", "RUNNING", OURS) "]", 0, 0, 0 },
+    { "[7, null]", 0, 0, 0 },
+    { "{\"id\":7}", 0, 0, 0 },
+};
+
+START_TEST(test_C09_a_lost_job_is_told_by_its_number_or_its_arguments)
+{
+    const struct search *t = &searches[_i];
+    struct tns_call call = call_of("core.bulk", OURS, TNS_CALL_JOB | t->flags);
+    json_t *jobs = json_loads(t->jobs, 0, NULL);
+
+    ck_assert_ptr_nonnull(jobs);
+    call.job_id = t->id;
+    ck_assert_int_eq(tns__job_found(&call, jobs), t->found);
+    json_decref(jobs);
+    call_done(&call);
+}
+END_TEST
+
+START_TEST(test_C09_a_call_tells_the_number_of_its_job_when_the_connection_broke)
+{
+    struct script *s = script_open(&tns__codec_jsonrpc, break_while_running);
+    struct tns_call call = call_of("core.bulk", NULL, TNS_CALL_JOB);
+
+    ck_assert_int_eq(tns__rpc_calls(s->rpc, &call, 1, &s->err), -TNS_E_TRANSPORT);
+    ck_assert_int_eq(call.job_id, 812);
+    call_done(&call);
+    script_close(s);
+}
+END_TEST
+
 START_TEST(test_the_looks_grow_further_apart)
 {
     unsigned last = 0;
@@ -197,6 +260,10 @@ static Suite *suite(void)
                         test_C09_a_job_that_outlives_the_deadline_is_unknown_and_not_failed,
                         0, 2);
     tcase_add_test(tc, test_C09_a_connection_lost_while_a_job_runs_leaves_it_unknown);
+    tcase_add_loop_test(tc, test_C09_a_lost_job_is_told_by_its_number_or_its_arguments, 0,
+                        sizeof(searches) / sizeof(searches[0]));
+    tcase_add_test(tc,
+                   test_C09_a_call_tells_the_number_of_its_job_when_the_connection_broke);
     tcase_add_test(tc, test_a_result_that_is_no_number_is_the_job_s_own);
     tcase_add_test(tc, test_the_looks_grow_further_apart);
     suite_add_tcase(s, tc);

@@ -35,7 +35,7 @@ void ses_opts(const struct tst_sim *sim, const char *run_dir, struct tns_session
         .key_len = strlen(sim->api_key),
         .run_dir = run_dir,
         .no_holder = true,
-        .timeout_ms = 20000,
+        .timeout_ms = tst_ms(20000),
     };
 }
 
@@ -52,6 +52,7 @@ static void take_log(void *user, int level, const char *component, const char *m
 
     (void)user;
     (void)level;
+    tst_no_canary(msg);
     snprintf(log_text + len, sizeof log_text - len, "%s: %s\n", component, msg);
 }
 

@@ -5,63 +5,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "session/ses.h"
-
-static struct tst_sim *sim;
-static char run_dir[300];
-
-static void start_sim(void)
-{
-    sim = tst_sim_start("25.10", NULL);
-}
-
-static void stop_sim(void)
-{
-    tst_sim_stop(sim);
-}
-
-static void fresh(void)
-{
-    snprintf(run_dir, sizeof run_dir, "%s", ses_run_dir());
-    tst_sim_reset(sim);
-    tst_sim_world(sim, "{\"limiter\":{\"reset\":true}}");
-}
-
-static void no_holder_left(void)
-{
-    ses_holder_kill(run_dir, SIGTERM);
-}
-
-static void holder_opts(struct tns_session_opts *ret)
-{
-    ses_opts(sim, run_dir, ret);
-    ret->no_holder = false;
-    ret->holder_path = ses_holder();
-}
-
-/* What a short-lived process does: 0, or the code of the error. */
-static int one_request(void *user)
-{
-    struct tns_session_opts opts;
-    struct tns_error err = TNS_ERROR_INIT;
-    _tns_session_ struct tns_session *s = NULL;
-
-    (void)user;
-    holder_opts(&opts);
-    if (tns__session_open(&opts, &s, &err) || ses_call(s, &err)) {
-        fprintf(stderr, "# %s: %s\n", tns_code_name(err.code), err.text);
-        return err.code;
-    }
-    return 0;
-}
+#include "session/held.h"
 
 START_TEST(test_a_hundred_processes_at_once_log_in_once)
 {
     unsigned ended[256];
 
-    ses_crowd(100, one_request, NULL, ended);
+    ses_crowd(100, held_request, NULL, ended);
     ck_assert_uint_eq(ended[0], 100);
-    ck_assert_int_le(tst_sim_stat(sim, "logins"), 2);
+    ck_assert_int_le(tst_sim_stat(held_sim, "logins"), 2);
 }
 END_TEST
 
@@ -70,17 +22,17 @@ START_TEST(test_a_hundred_processes_survive_the_holder_being_killed)
     unsigned ended[256];
     pid_t killer;
 
-    ck_assert_int_eq(one_request(NULL), 0);
+    ck_assert_int_eq(held_request(NULL), 0);
     killer = fork();
     if (killer == 0) {
-        tst_eventually(tst_sim_stat(sim, "calls") > 40, 20000);
-        ses_holder_kill(run_dir, SIGKILL);
+        tst_eventually(tst_sim_stat(held_sim, "calls") > 40, 20000);
+        ses_holder_kill(held_run_dir, SIGKILL);
         _exit(0);
     }
-    ses_crowd(100, one_request, NULL, ended);
+    ses_crowd(100, held_request, NULL, ended);
     waitpid(killer, NULL, 0);
     ck_assert_uint_eq(ended[0], 100);
-    ck_assert_int_le(tst_sim_stat(sim, "logins"), 2 + 2);
+    ck_assert_int_le(tst_sim_stat(held_sim, "logins"), 2 + 2);
 }
 END_TEST
 
@@ -91,7 +43,7 @@ static int one_busy_request(void *user)
     _tns_session_ struct tns_session *s = NULL;
     int code = 0;
 
-    ses_opts(sim, run_dir, &opts);
+    ses_opts(held_sim, held_run_dir, &opts);
     opts.timeout_ms = *(const unsigned *)user;
     if (opts.timeout_ms > 25000)
         opts.login_window_ms = 1500;
@@ -111,8 +63,8 @@ START_TEST(test_d28_two_hundred_processes_without_a_holder_stay_below_the_limit)
     ses_crowd(200, one_busy_request, &timeout_ms, ended);
     ck_assert_uint_eq(ended[0] + ended[TNS_E_BUSY], 200);
     ck_assert_uint_ge(ended[0], 15);
-    ck_assert_int_le(tst_sim_stat(sim, "logins"), 20);
-    ck_assert_int_eq(tst_sim_stat(sim, "limited"), 0);
+    ck_assert_int_le(tst_sim_stat(held_sim, "logins"), 20);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "limited"), 0);
 }
 END_TEST
 
@@ -120,12 +72,12 @@ START_TEST(test_d28_without_a_holder_everybody_gets_in_when_the_deadline_allows)
 {
     unsigned ended[256], timeout_ms = 40000;
 
-    tst_sim_world(sim, "{\"limiter\":{\"window\":1.5,\"calls\":20}}");
+    tst_sim_world(held_sim, "{\"limiter\":{\"window\":1.5,\"calls\":20}}");
     ses_crowd(60, one_busy_request, &timeout_ms, ended);
-    tst_sim_world(sim, "{\"limiter\":{\"window\":60,\"calls\":20}}");
+    tst_sim_world(held_sim, "{\"limiter\":{\"window\":60,\"calls\":20}}");
     ck_assert_uint_eq(ended[0], 60);
-    ck_assert_int_eq(tst_sim_stat(sim, "limited"), 0);
-    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 60);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "limited"), 0);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "logins"), 60);
 }
 END_TEST
 
@@ -134,8 +86,8 @@ int main(void)
     Suite *s = suite_create("session crowds");
     TCase *tc = tcase_create("crowds");
 
-    tcase_add_unchecked_fixture(tc, start_sim, stop_sim);
-    tcase_add_checked_fixture(tc, fresh, no_holder_left);
+    tcase_add_unchecked_fixture(tc, held_start, held_stop);
+    tcase_add_checked_fixture(tc, held_fresh, held_tidy);
     tcase_set_timeout(tc, 90);
     tcase_add_test(tc, test_a_hundred_processes_at_once_log_in_once);
     tcase_add_test(tc, test_a_hundred_processes_survive_the_holder_being_killed);

@@ -11,45 +11,13 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "session/ses.h"
-
-static struct tst_sim *sim;
-static char run_dir[300];
-
-static void start_sim(void)
-{
-    sim = tst_sim_start("25.10", NULL);
-}
-
-static void stop_sim(void)
-{
-    tst_sim_stop(sim);
-}
-
-static void fresh(void)
-{
-    snprintf(run_dir, sizeof run_dir, "%s", ses_run_dir());
-    tst_sim_reset(sim);
-    tst_sim_world(sim, "{\"limiter\":{\"reset\":true}}");
-}
-
-static void no_holder_left(void)
-{
-    ses_holder_kill(run_dir, SIGTERM);
-}
-
-static void holder_opts(struct tns_session_opts *ret)
-{
-    ses_opts(sim, run_dir, ret);
-    ret->no_holder = false;
-    ret->holder_path = ses_holder();
-}
+#include "session/held.h"
 
 static struct tns_session *open_held(void)
 {
     struct tns_session_opts opts;
 
-    holder_opts(&opts);
+    held_opts(&opts);
     return ses_open(&opts);
 }
 
@@ -59,22 +27,6 @@ static bool via_holder(const struct tns_session *s)
 
     tns__session_info(s, &info);
     return info.via_holder;
-}
-
-/* What a short-lived process does: 0, or the code of the error. */
-static int one_request(void *user)
-{
-    struct tns_session_opts opts;
-    struct tns_error err = TNS_ERROR_INIT;
-    _tns_session_ struct tns_session *s = NULL;
-
-    (void)user;
-    holder_opts(&opts);
-    if (tns__session_open(&opts, &s, &err) || ses_call(s, &err)) {
-        fprintf(stderr, "# %s: %s\n", tns_code_name(err.code), err.text);
-        return err.code;
-    }
-    return 0;
 }
 
 START_TEST(test_the_first_process_starts_the_holder_and_the_next_uses_it)
@@ -88,12 +40,12 @@ START_TEST(test_the_first_process_starts_the_holder_and_the_next_uses_it)
     tst_ok(ses_call(second, &err), &err);
     ck_assert(via_holder(first));
     ck_assert(via_holder(second));
-    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 1);
-    ck_assert_int_eq(tst_sim_stat(sim, "connections"), 2); /* probe, and the session */
+    ck_assert_int_eq(tst_sim_stat(held_sim, "logins"), 1);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "connections"), 2); /* probe, and the session */
     tns__session_info(second, &info);
-    ck_assert_str_eq(info.fingerprint, sim->fingerprint);
-    ck_assert_str_eq(info.host, sim->host);
-    ck_assert_int_eq(info.port, sim->port);
+    ck_assert_str_eq(info.fingerprint, held_sim->fingerprint);
+    ck_assert_str_eq(info.host, held_sim->host);
+    ck_assert_int_eq(info.port, held_sim->port);
     ck_assert_int_eq(info.dialect, TNS_DIALECT_JSONRPC);
 }
 END_TEST
@@ -106,7 +58,7 @@ START_TEST(test_a_process_that_lives_on_after_the_holder_died_goes_on)
     for (int i = 0; i < 3; i++) {
         tst_ok(ses_call(s, &err), &err);
         ck_assert(via_holder(s));
-        ses_holder_kill(run_dir, SIGKILL);
+        ses_holder_kill(held_run_dir, SIGKILL);
     }
     tst_ok(ses_call(s, &err), &err);
 }
@@ -118,7 +70,7 @@ START_TEST(test_without_the_program_a_process_logs_in_by_itself)
     struct tns_error err = TNS_ERROR_INIT;
     _tns_session_ struct tns_session *s = NULL;
 
-    holder_opts(&opts);
+    held_opts(&opts);
     opts.holder_path = "/nonexistent/tnsessiond";
     s = ses_open(&opts);
     tst_ok(ses_call(s, &err), &err);
@@ -132,19 +84,19 @@ START_TEST(test_with_a_program_that_hangs_a_process_logs_in_by_itself)
     struct tns_error err = TNS_ERROR_INIT;
     _tns_session_ struct tns_session *s = NULL;
     char path[400], script[200];
-    uint64_t began = tns__now_ns();
+    struct tst_watch began = tst_watch();
 
     snprintf(script, sizeof script, "#!/bin/sh\nexec sleep 7\n");
-    tst_file(run_dir, "hanging", script);
-    snprintf(path, sizeof path, "%s/hanging", run_dir);
+    tst_file(held_run_dir, "hanging", script);
+    snprintf(path, sizeof path, "%s/hanging", held_run_dir);
     ck_assert_int_eq(chmod(path, 0700), 0);
-    holder_opts(&opts);
+    held_opts(&opts);
     opts.holder_path = path;
-    opts.timeout_ms = 15000;
+    opts.timeout_ms = tst_ms(15000);
     s = ses_open(&opts);
     tst_ok(ses_call(s, &err), &err);
     ck_assert(!via_holder(s));
-    ck_assert_uint_lt(tns__now_ns() - began, TNS_MS(12000));
+    ck_assert_uint_lt(tst_own_ms(began), tst_ms(12000));
 }
 END_TEST
 
@@ -154,7 +106,7 @@ START_TEST(test_with_a_program_that_ends_at_once_a_process_logs_in_by_itself)
     struct tns_error err = TNS_ERROR_INIT;
     _tns_session_ struct tns_session *s = NULL;
 
-    holder_opts(&opts);
+    held_opts(&opts);
     opts.holder_path = "/bin/false";
     s = ses_open(&opts);
     tst_ok(ses_call(s, &err), &err);
@@ -169,7 +121,7 @@ static void listen_there(const char *name, int *ret_fd, bool listening)
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-    ck_assert(tns__fmt(addr.sun_path, sizeof addr.sun_path, "%s/%s", run_dir, name));
+    ck_assert(tns__fmt(addr.sun_path, sizeof addr.sun_path, "%s/%s", held_run_dir, name));
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof addr), 0);
     if (listening)
         ck_assert_int_eq(listen(fd, 10), 0);
@@ -196,10 +148,10 @@ START_TEST(test_something_that_is_no_socket_is_left_alone)
     char path[400];
     struct stat st;
 
-    tst_file(run_dir, "holder.sock", "mine");
+    tst_file(held_run_dir, "holder.sock", "mine");
     tst_ok(ses_call(s, &err), &err);
     ck_assert(!via_holder(s));
-    snprintf(path, sizeof path, "%s/holder.sock", run_dir);
+    snprintf(path, sizeof path, "%s/holder.sock", held_run_dir);
     ck_assert_int_eq(stat(path, &st), 0);
     ck_assert(S_ISREG(st.st_mode));
 }
@@ -213,8 +165,8 @@ START_TEST(test_a_symlink_in_place_of_the_socket_is_not_followed)
     int fd;
 
     listen_there("elsewhere", &fd, true);
-    snprintf(path, sizeof path, "%s/holder.sock", run_dir);
-    snprintf(target, sizeof target, "%s/elsewhere", run_dir);
+    snprintf(path, sizeof path, "%s/holder.sock", held_run_dir);
+    snprintf(target, sizeof target, "%s/elsewhere", held_run_dir);
     ck_assert_int_eq(symlink(target, path), 0);
     tst_ok(ses_call(s, &err), &err);
     ck_assert(!via_holder(s));
@@ -228,13 +180,13 @@ START_TEST(test_a_holder_that_says_nothing_is_given_up_on)
 {
     _tns_session_ struct tns_session *s = open_held();
     struct tns_error err = TNS_ERROR_INIT;
-    uint64_t began = tns__now_ns();
+    struct tst_watch began = tst_watch();
     int fd;
 
     listen_there("holder.sock", &fd, true);
     tst_ok(ses_call(s, &err), &err);
     ck_assert(!via_holder(s));
-    ck_assert_uint_lt(tns__now_ns() - began, TNS_MS(4000));
+    ck_assert_uint_lt(tst_own_ms(began), tst_ms(4000));
     close(fd);
 }
 END_TEST
@@ -244,10 +196,10 @@ START_TEST(test_a_run_directory_that_others_may_enter_is_not_used_at_all)
     _tns_session_ struct tns_session *s = open_held();
     struct tns_error err = TNS_ERROR_INIT;
 
-    chmod(run_dir, 0755);
+    chmod(held_run_dir, 0755);
     tst_fails(ses_call(s, &err), TNS_E_CONFIG, &err);
-    ck_assert_int_eq(tst_sim_stat(sim, "connections"), 0);
-    chmod(run_dir, 0700);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "connections"), 0);
+    chmod(held_run_dir, 0700);
 }
 END_TEST
 
@@ -260,10 +212,10 @@ START_TEST(test_another_user_is_not_served)
 
     if (geteuid() != 0)
         return; /* nobody else to become */
-    ck_assert_int_eq(one_request(NULL), 0);
-    snprintf(path, sizeof path, "%s/holder.sock", run_dir);
+    ck_assert_int_eq(held_request(NULL), 0);
+    snprintf(path, sizeof path, "%s/holder.sock", held_run_dir);
     /* Even through doors that somebody left open. */
-    chmod(run_dir, 0777);
+    chmod(held_run_dir, 0777);
     chmod(path, 0777);
     child = fork();
     if (child == 0) {
@@ -271,7 +223,7 @@ START_TEST(test_another_user_is_not_served)
         char byte;
 
         /* from inside, as folders above may be closed to others */
-        if (chdir(run_dir) != 0 || setuid(65534) != 0)
+        if (chdir(held_run_dir) != 0 || setuid(65534) != 0)
             _exit(3);
         fd = socket(AF_UNIX, SOCK_STREAM, 0);
         tns__fmt(addr.sun_path, sizeof addr.sun_path, "holder.sock");
@@ -280,7 +232,7 @@ START_TEST(test_another_user_is_not_served)
         _exit(recv(fd, &byte, 1, 0) > 0 ? 1 : 0);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
-    chmod(run_dir, 0700);
+    chmod(held_run_dir, 0700);
     ck_assert(WIFEXITED(status));
     ck_assert_int_eq(WEXITSTATUS(status), 0);
 }
@@ -296,11 +248,11 @@ START_TEST(test_a_restart_of_the_nas_is_survived_by_all_clients)
 
     tst_ok(ses_call(a, &err), &err);
     tst_ok(ses_call(b, &err), &err);
-    tst_sim_world(sim, "{\"restart\":{\"ms\":700}}");
+    tst_sim_world(held_sim, "{\"restart\":{\"ms\":700}}");
     tst_ok(ses_call(a, &err), &err);
     tst_ok(ses_call(b, &err), &err);
     ck_assert(via_holder(a) && via_holder(b));
-    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 2);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "logins"), 2);
 }
 END_TEST
 
@@ -312,7 +264,7 @@ START_TEST(test_an_expired_session_is_renewed_behind_the_clients_backs)
 
     tst_ok(ses_call(a, &err), &err);
     tst_ok(ses_call(b, &err), &err);
-    tst_sim_world(sim, "{\"expire_sessions\":true}");
+    tst_sim_world(held_sim, "{\"expire_sessions\":true}");
     for (int i = 0; i < 5; i++) {
         tst_ok(tns__session_call(a, "pool.dataset.query", NULL, TNS_CALL_READ, NULL, &err),
                &err);
@@ -320,7 +272,7 @@ START_TEST(test_an_expired_session_is_renewed_behind_the_clients_backs)
                &err);
     }
     ck_assert(via_holder(a) && via_holder(b));
-    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 2);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "logins"), 2);
 }
 END_TEST
 
@@ -333,11 +285,11 @@ START_TEST(test_c07_a_lost_change_stays_unknown_through_the_holder)
     struct tns_error err = TNS_ERROR_INIT;
 
     tst_ok(ses_call(s, &err), &err);
-    tst_sim_fault(sim, "{\"match\":\"pool.dataset.create\",\"do\":\"cut\"}");
+    tst_sim_fault(held_sim, "{\"match\":\"pool.dataset.create\",\"do\":\"cut\"}");
     ck_assert_int_eq(tns__session_call(s, "pool.dataset.create", params, 0, NULL, &err),
                      -TNS_E_TRANSPORT);
     ck_assert_uint_ne(err.flags & TNS_F_OUTCOME_UNKNOWN, 0);
-    ck_assert_int_eq(tst_sim_calls(sim, "pool.dataset.create"), 1);
+    ck_assert_int_eq(tst_sim_calls(held_sim, "pool.dataset.create"), 1);
     tns__error_clear(&err);
     tst_ok(ses_call(s, &err), &err);
 }
@@ -351,7 +303,7 @@ START_TEST(test_errors_of_the_nas_keep_their_numbers_through_the_holder)
     _tns_session_ struct tns_session *b = NULL;
     _tns_json_ json_t *params = json_pack("[s]", "tank/nowhere");
 
-    ses_opts(sim, run_dir, &opts);
+    ses_opts(held_sim, held_run_dir, &opts);
     b = ses_open(&opts);
     ck_assert_int_eq(tns__session_call(a, "pool.dataset.get_instance", params,
                                        TNS_CALL_READ, NULL, &held),
@@ -375,7 +327,7 @@ START_TEST(test_c25_a_wrong_key_is_refused_through_the_holder_and_tried_once)
     for (int i = 0; i < 3; i++) {
         _tns_session_ struct tns_session *s = NULL;
 
-        holder_opts(&opts);
+        held_opts(&opts);
         opts.key = TST_CANARY_KEY;
         opts.key_len = sizeof TST_CANARY_KEY - 1;
         s = ses_open(&opts);
@@ -383,7 +335,7 @@ START_TEST(test_c25_a_wrong_key_is_refused_through_the_holder_and_tried_once)
         tst_no_canary(err.text);
         tns__error_clear(&err);
     }
-    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 1);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "logins"), 1);
     tst_no_canary(ses_log_text());
 }
 END_TEST
@@ -393,8 +345,8 @@ START_TEST(test_the_key_is_in_no_command_line_and_no_file)
     pid_t pids[8];
     size_t n;
 
-    ck_assert_int_eq(one_request(NULL), 0);
-    n = ses_holder_pids(run_dir, pids, 8);
+    ck_assert_int_eq(held_request(NULL), 0);
+    n = ses_holder_pids(held_run_dir, pids, 8);
     ck_assert_uint_ge(n, 2);
     for (size_t i = 0; i < n; i++) {
         static const char *const files[] = { "cmdline", "environ" };
@@ -410,7 +362,7 @@ START_TEST(test_the_key_is_in_no_command_line_and_no_file)
             len = fread(text, 1, sizeof text, f);
             fclose(f);
             ck_assert_ptr_null(
-                memmem(text, len, sim->api_key + 2, strlen(sim->api_key) - 2));
+                memmem(text, len, held_sim->api_key + 2, strlen(held_sim->api_key) - 2));
         }
     }
 }
@@ -423,13 +375,13 @@ START_TEST(test_two_credentials_are_two_sessions)
     _tns_session_ struct tns_session *a = open_held();
     _tns_session_ struct tns_session *b = NULL;
 
-    holder_opts(&opts);
+    held_opts(&opts);
     opts.user = "root";
     b = ses_open(&opts);
     tst_ok(ses_call(a, &err), &err);
     tst_ok(ses_call(b, &err), &err);
     ck_assert(via_holder(a) && via_holder(b));
-    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 2);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "logins"), 2);
 }
 END_TEST
 
@@ -442,7 +394,7 @@ static int slow_call(void *user)
     _tns_session_ struct tns_session *s = NULL;
 
     (void)user;
-    holder_opts(&opts);
+    held_opts(&opts);
     if (tns__session_open(&opts, &s, &err) ||
         tns__session_call(s, "system.info", NULL, TNS_CALL_READ, NULL, &err))
         return err.code;
@@ -453,20 +405,20 @@ START_TEST(test_a_slow_call_of_one_does_not_hold_up_the_others)
 {
     _tns_session_ struct tns_session *s = open_held();
     struct tns_error err = TNS_ERROR_INIT;
-    uint64_t began;
+    struct tst_watch began;
     pid_t slow;
     int status;
 
     tst_ok(ses_call(s, &err), &err);
-    tst_sim_fault(sim, "{\"match\":\"system.info\",\"do\":\"delay\",\"ms\":2500}");
+    tst_sim_fault(held_sim, "{\"match\":\"system.info\",\"do\":\"delay\",\"ms\":2500}");
     slow = fork();
     if (slow == 0)
         _exit(slow_call(NULL));
-    tst_eventually(tst_sim_calls(sim, "system.info") == 1, 10000);
-    began = tns__now_ns();
+    tst_eventually(tst_sim_calls(held_sim, "system.info") == 1, 10000);
+    began = tst_watch();
     for (int i = 0; i < 20; i++)
         tst_ok(ses_call(s, &err), &err);
-    ck_assert_uint_lt(tns__now_ns() - began, TNS_MS(1500));
+    ck_assert_uint_lt(tst_own_ms(began), tst_ms(1500));
     ck_assert_int_eq(waitpid(slow, &status, 0), slow);
     ck_assert_int_eq(WEXITSTATUS(status), 0);
 }
@@ -479,17 +431,17 @@ START_TEST(test_a_client_that_goes_away_leaves_the_others_alone)
     pid_t child;
 
     tst_ok(ses_call(s, &err), &err);
-    tst_sim_fault(sim, "{\"match\":\"system.info\",\"do\":\"delay\",\"ms\":600}");
+    tst_sim_fault(held_sim, "{\"match\":\"system.info\",\"do\":\"delay\",\"ms\":600}");
     child = fork();
     if (child == 0)
         _exit(slow_call(NULL));
-    tst_eventually(tst_sim_calls(sim, "system.info") == 1, 10000);
+    tst_eventually(tst_sim_calls(held_sim, "system.info") == 1, 10000);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     for (int i = 0; i < 200; i++)
         tst_ok(ses_call(s, &err), &err);
     ck_assert(via_holder(s));
-    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 1);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "logins"), 1);
 }
 END_TEST
 
@@ -500,7 +452,7 @@ static int many_calls(void *user)
     _tns_session_ struct tns_session *s = NULL;
 
     (void)user;
-    holder_opts(&opts);
+    held_opts(&opts);
     if (tns__session_open(&opts, &s, &err))
         return err.code;
     for (int round = 0; round < 5; round++) {
@@ -530,8 +482,8 @@ START_TEST(test_c11_many_clients_with_many_calls_get_their_own_answers)
 
     ses_crowd(10, many_calls, NULL, ended);
     ck_assert_uint_eq(ended[0], 10);
-    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 1);
-    ck_assert_int_eq(tst_sim_stat(sim, "errors"), 0);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "logins"), 1);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "errors"), 0);
 }
 END_TEST
 
@@ -551,7 +503,7 @@ START_TEST(test_replies_of_many_megabytes_come_through_the_holder)
     }
     fault =
         json_pack("{s:s,s:s,s:O}", "match", "pool.query", "do", "answer", "result", rows);
-    ids = tst_sim_post(sim, "/fault", fault);
+    ids = tst_sim_post(held_sim, "/fault", fault);
     tst_ok(tns__session_call(s, "pool.query", NULL, TNS_CALL_READ, &result, &err), &err);
     ck_assert(json_equal(result, rows));
     ck_assert(via_holder(s));
@@ -563,7 +515,8 @@ static int knock(void)
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    ck_assert(tns__fmt(addr.sun_path, sizeof addr.sun_path, "%s/holder.sock", run_dir));
+    ck_assert(
+        tns__fmt(addr.sun_path, sizeof addr.sun_path, "%s/holder.sock", held_run_dir));
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&addr, sizeof addr), 0);
     return fd;
 }
@@ -584,7 +537,7 @@ START_TEST(test_clients_that_say_nonsense_or_nothing_disturb_nobody)
     };
     int silent[40], fd;
 
-    ck_assert_int_eq(one_request(NULL), 0);
+    ck_assert_int_eq(held_request(NULL), 0);
     for (size_t i = 0; i < TNS_ARRAY_LEN(silent); i++)
         silent[i] = knock();
     for (size_t i = 0; i < TNS_ARRAY_LEN(nonsense); i++) {
@@ -593,8 +546,8 @@ START_TEST(test_clients_that_say_nonsense_or_nothing_disturb_nobody)
                          (ssize_t)nonsense[i].len);
         close(fd);
     }
-    ck_assert_int_eq(one_request(NULL), 0);
-    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 1);
+    ck_assert_int_eq(held_request(NULL), 0);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "logins"), 1);
     for (size_t i = 0; i < TNS_ARRAY_LEN(silent); i++)
         close(silent[i]);
 }
@@ -608,11 +561,11 @@ static pid_t start_by_hand(const char *idle)
 
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
-        execl(ses_holder(), ses_holder(), "--foreground", "--run-dir", run_dir, "--idle",
-              idle, NULL);
+        execl(ses_holder(), ses_holder(), "--foreground", "--run-dir", held_run_dir,
+              "--idle", idle, NULL);
         _exit(127);
     }
-    tst_eventually(ses_holder_pids(run_dir, (pid_t[4]){ 0 }, 4) > 0, 5000);
+    tst_eventually(ses_holder_pids(held_run_dir, (pid_t[4]){ 0 }, 4) > 0, 5000);
     return pid;
 }
 
@@ -620,7 +573,7 @@ static bool socket_is_there(void)
 {
     char path[400];
 
-    snprintf(path, sizeof path, "%s/holder.sock", run_dir);
+    snprintf(path, sizeof path, "%s/holder.sock", held_run_dir);
     return access(path, F_OK) == 0;
 }
 
@@ -630,11 +583,11 @@ START_TEST(test_it_leaves_when_nobody_needs_it_and_takes_its_socket_along)
     int status;
 
     tst_eventually(socket_is_there(), 5000);
-    ck_assert_int_eq(one_request(NULL), 0);
+    ck_assert_int_eq(held_request(NULL), 0);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_int_eq(status, 0);
     ck_assert(!socket_is_there());
-    tst_eventually(ses_holder_pids(run_dir, (pid_t[4]){ 0 }, 4) == 0, 5000);
+    tst_eventually(ses_holder_pids(held_run_dir, (pid_t[4]){ 0 }, 4) == 0, 5000);
 }
 END_TEST
 
@@ -662,15 +615,15 @@ START_TEST(test_sigterm_lets_running_calls_end)
     int status;
 
     tst_eventually(socket_is_there(), 5000);
-    tst_sim_fault(sim, "{\"match\":\"system.info\",\"do\":\"delay\",\"ms\":700}");
+    tst_sim_fault(held_sim, "{\"match\":\"system.info\",\"do\":\"delay\",\"ms\":700}");
     child = fork();
     if (child == 0)
         _exit(slow_call(NULL));
-    tst_eventually(tst_sim_calls(sim, "system.info") == 1, 10000);
+    tst_eventually(tst_sim_calls(held_sim, "system.info") == 1, 10000);
     kill(pid, SIGTERM);
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert_int_eq(WEXITSTATUS(status), 0);
-    ck_assert_int_eq(tst_sim_calls(sim, "system.info"), 1);
+    ck_assert_int_eq(tst_sim_calls(held_sim, "system.info"), 1);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert(!socket_is_there());
 }
@@ -684,12 +637,12 @@ START_TEST(test_a_second_one_by_hand_says_that_there_is_one)
     tst_eventually(socket_is_there(), 5000);
     second = fork();
     if (second == 0) {
-        execl(ses_holder(), ses_holder(), "--foreground", "--run-dir", run_dir, NULL);
+        execl(ses_holder(), ses_holder(), "--foreground", "--run-dir", held_run_dir, NULL);
         _exit(127);
     }
     ck_assert_int_eq(waitpid(second, &status, 0), second);
     ck_assert_int_eq(WEXITSTATUS(status), 2);
-    ck_assert_int_eq(one_request(NULL), 0);
+    ck_assert_int_eq(held_request(NULL), 0);
     kill(pid, SIGTERM);
     waitpid(pid, NULL, 0);
 }
@@ -712,11 +665,11 @@ START_TEST(test_it_takes_the_socket_that_systemd_hands_over_and_leaves_it)
         }
         setenv("LISTEN_PID", self, 1);
         setenv("LISTEN_FDS", "1", 1);
-        execl(ses_holder(), ses_holder(), "--run-dir", run_dir, "--idle", "1", NULL);
+        execl(ses_holder(), ses_holder(), "--run-dir", held_run_dir, "--idle", "1", NULL);
         _exit(127);
     }
-    ck_assert_int_eq(one_request(NULL), 0);
-    ck_assert_int_eq(tst_sim_stat(sim, "logins"), 1);
+    ck_assert_int_eq(held_request(NULL), 0);
+    ck_assert_int_eq(tst_sim_stat(held_sim, "logins"), 1);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_int_eq(status, 0);
     ck_assert(socket_is_there());
@@ -729,8 +682,8 @@ int main(void)
     Suite *s = suite_create("session holder");
     TCase *tc = tcase_create("holder");
 
-    tcase_add_unchecked_fixture(tc, start_sim, stop_sim);
-    tcase_add_checked_fixture(tc, fresh, no_holder_left);
+    tcase_add_unchecked_fixture(tc, held_start, held_stop);
+    tcase_add_checked_fixture(tc, held_fresh, held_tidy);
     tcase_set_timeout(tc, 90);
     tcase_add_test(tc, test_the_first_process_starts_the_holder_and_the_next_uses_it);
     tcase_add_test(tc, test_a_process_that_lives_on_after_the_holder_died_goes_on);

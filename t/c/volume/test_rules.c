@@ -198,6 +198,34 @@ START_TEST(test_a_replica_with_our_tags_is_foreign_until_it_is_adopted)
 }
 END_TEST
 
+START_TEST(test_a_template_of_before_the_release_could_rename_is_found_and_cloned)
+{
+    struct vt v;
+    char name[256];
+    char text[1024];
+
+    vt_open(&v, tst_cell_sim());
+    snprintf(text, sizeof(text),
+             "{\"dataset\": {\"name\": \"%s/" DISK "\", \"create\": {\"volsize\": "
+             "1073741824}, \"user\": {\"org.tnstor:owner\": \"" VT_OWNER
+             "\", \"org.tnstor:storeid\": \"nas\", \"org.tnstor:volname\": "
+             "\"base-100-disk-0\", \"org.tnstor:self\": \"%s/" DISK
+             "\", \"org.tnstor:was\": \"%s/" DISK "\", \"org.tnstor:state\": \"ready\", "
+             "\"org.tnstor:op\": \"1\", \"org.tnstor:schema\": \"1\"}}, \"snapshot\": "
+             "\"%s/" DISK "@__base__\"}",
+             v.dataset, v.dataset, v.dataset, v.dataset);
+    tst_sim_world(v.sim, text);
+    ck_assert(vt_listed(&v, "base-100-disk-0"));
+    vt_ok(&v, tns_volume_clone(v.st, "base-100-disk-0", NULL, 101, name, &v.err));
+    ck_assert_str_eq(name, "base-100-disk-0/vm-101-disk-0");
+    vt_fails(&v, tns_volume_free(v.st, "base-100-disk-0", &v.err), TNS_E_CONFLICT);
+    vt_ok(&v, tns_volume_free(v.st, name, &v.err));
+    vt_ok(&v, tns_volume_free(v.st, "base-100-disk-0", &v.err));
+    vt_nothing_left(&v);
+    vt_close(&v);
+}
+END_TEST
+
 /* ---- what is refused ---- */
 
 START_TEST(test_names_outside_the_grammar_are_refused_before_anything_is_sent)
@@ -537,6 +565,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_adopting_keeps_the_spelling_that_the_guest_config_holds);
     tcase_add_test(tc, test_old_volumes_are_nobodys_where_two_clusters_share_a_dataset);
     tcase_add_test(tc, test_a_replica_with_our_tags_is_foreign_until_it_is_adopted);
+    tcase_add_test(tc,
+                   test_a_template_of_before_the_release_could_rename_is_found_and_cloned);
     tcase_add_test(tc, test_names_outside_the_grammar_are_refused_before_anything_is_sent);
     tcase_add_test(tc, test_names_in_both_forms_are_parsed);
     tcase_add_test(tc, test_a_volume_too_large_names_the_numbers_and_leaves_nothing);

@@ -44,19 +44,6 @@ struct tns_ws *fix_open(struct fix *f)
     return ws;
 }
 
-uint64_t ms_since(uint64_t start_ns)
-{
-    return (tns__now_ns() - start_ns) / 1000000u;
-}
-
-uint64_t slack_ms(unsigned ms)
-{
-    const char *text = getenv("CK_TIMEOUT_MULTIPLIER");
-    int slower = text ? atoi(text) : 1;
-
-    return (uint64_t)ms * (uint64_t)(slower > 1 ? slower : 1);
-}
-
 void serve_echo(struct srv_conn *c, void *arg)
 {
     size_t cap = 1 << 20, len;

@@ -27,9 +27,6 @@ void fix_trust_print(struct fix *f, const char *print);
 /* Starts the clock anew. */
 void fix_deadline(struct fix *f, unsigned ms);
 struct tns_ws *fix_open(struct fix *f);
-uint64_t ms_since(uint64_t start_ns);
-/* How much later than asked something may come: longer where everything is slow (sanitizers). */
-uint64_t slack_ms(unsigned ms);
 
 /* Upgrades, then sends every text back until the client goes. */
 void serve_echo(struct srv_conn *c, void *arg);

@@ -11,10 +11,25 @@ sub APIVER { return $APIVER }
 sub APIAGE { return 6 }
 
 require PVE::Storage::Plugin;
-require PVE::Storage::Custom::TrueNASPlugin;
 
 my $plugin = 'PVE::Storage::Custom::TrueNASPlugin';
-eval { $plugin->register() }; # a test may have done so
+
+# As the real one: a plugin that fails to load is left out with a warning, and all else goes on.
+my sub load_custom ($class) {
+    require PVE::Storage::Custom::TrueNASPlugin;
+    die "not derived from PVE::Storage::Plugin\n" if !$class->isa('PVE::Storage::Plugin');
+    die "does not provide an api() method\n" if !$class->can('api');
+    my $version = $class->api();
+    die "implements an API version newer than current ($version > $APIVER)\n" if $version > $APIVER;
+    die "API version too old, please update the plugin\n" if $version < 9;
+    $class->register() if !eval { PVE::Storage::Plugin->lookup($class->type()) }; # a test may have done so
+    warn "Plugin \"$class\" is implementing an older storage API, an upgrade is recommended\n"
+        if $version != $APIVER;
+    return;
+}
+
+eval { load_custom($plugin) };
+warn "Error loading storage plugin \"$plugin\": $@" if $@;
 PVE::Storage::Plugin->init();
 
 # What the tests' storage.cfg says: set by them, or read by t/bin/pvesm.

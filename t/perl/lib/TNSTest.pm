@@ -15,7 +15,7 @@ use JSON::PP qw(decode_json encode_json);
 use Scalar::Util qw(tainted);
 
 use Exporter qw(import);
-our @EXPORT = qw(top build_dir scratch start_sim new_storage plugin tainted_copy error_of);
+our @EXPORT = qw(top build_dir pve_lib scratch start_sim start_holder new_storage plugin tainted_copy error_of);
 
 my ($top) = abs_path(dirname(abs_path(__FILE__)) . '/../../..') =~ m/\A(.*)\z/s;
 my ($build) = ($ENV{TNS_BUILD} // "$top/build") =~ m/\A(.*)\z/s;
@@ -63,6 +63,19 @@ sub start_sim (%param) {
     ($sim->{$_}) = $sim->{$_} =~ m/\A(.*)\z/s for qw(host port url api_key fingerprint control);
     $sim->post('/world', { limiter => { calls => 10_000 } });
     return $sim;
+}
+
+# The holder of the node's sessions, there until the end of the test.
+sub start_holder ($run_dir) {
+    my $pid = open(my $out, '-|', "$build/bin/tnsessiond", '--foreground', '--run-dir', $run_dir)
+        // die "cannot start tnsessiond: $!\n";
+    push @sims, bless({ pid => $pid, out => $out }, 'TNSTest::Sim');
+    my $until = time() + 20;
+    until (-e "$run_dir/holder.sock") {
+        die "tnsessiond does not start\n" if time() > $until;
+        select(undef, undef, undef, 0.01);
+    }
+    return;
 }
 
 package TNSTest::Sim {
@@ -114,11 +127,18 @@ package TNSTest;
 
 # ---- PVE and a storage on that NAS -------------------------------------------------------
 
-# Real modules first where they are named (TNS_PVE_LIB=dir:dir), else the stand-ins of t/lib.
+# Where PVE's modules are: real ones where they are named (TNS_PVE_LIB=dir:dir) or installed, else the stand-ins
+# of t/lib. Real ones come with stand-ins for the cluster, which the tests have none of.
+sub pve_lib () {
+    my ($named) = ($ENV{TNS_PVE_LIB} // '') =~ m/\A(.*)\z/s;
+    return ("$top/t/lib-node", split(/:/, $named)) if length($named);
+    return ("$top/t/lib-node") if grep { -f "$_/PVE/Storage.pm" } '/usr/share/perl5';
+    return ("$top/t/lib");
+}
+
 sub plugin () {
     state $plugin = do {
-        my ($named) = ($ENV{TNS_PVE_LIB} // "$top/t/lib") =~ m/\A(.*)\z/s;
-        unshift @INC, "$top/perl", "$build/xs", split(/:/, $named);
+        unshift @INC, "$top/perl", "$build/xs", pve_lib();
         require PVE::Storage::Custom::TrueNASPlugin;
         PVE::Storage::Custom::TrueNASPlugin->register();
         require PVE::Storage;

@@ -22,12 +22,24 @@ for my $release (map { TNSim::Releases->new($_) } TNSim::Releases->names) {
     is "@wrong", '', $release->name . ': the defaults are as QUIRKS.md says';
 }
 
+sub slurp ($file) {
+    open my $in, '<', $file or die "$file: $!";
+    local $/ = undef;
+    return scalar readline $in;
+}
+
 # Dead switches are worse than none.
 my @code = map { glob "$FindBin::Bin/../lib/$_" } 'TNSim/*.pm', 'TNSim/*/*.pm',
     'TNSim/*/*/*.pm';
-my $text = join '',
-    map { open my $in, '<', $_ or die "$_: $!"; local $/; scalar <$in> }
-    grep { !m{/Quirks\.pm\z} } @code;
+my $text = join '', map { slurp($_) } grep { !m{/Quirks\.pm\z} } @code;
 for my $name (sort keys %$table) { ok $text =~ m{\b\Q$name\E\b}, "$name is looked at" }
+
+# The test that is named for a switch is there, and under its name.
+seek $fh, 0, 0;
+for (readline $fh) {
+    my ($name, $where, $test) = m{\A\| (\w+) \|.*\| (\S+) `(\w+)` \|\Z} or next;
+    my $file = "$FindBin::Bin/../../c/$where.c";
+    ok -f $file && slurp($file) =~ /\b\Q$test\E\b/, "$name: $where has $test";
+}
 
 done_testing;

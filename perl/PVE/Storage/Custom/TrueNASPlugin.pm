@@ -9,7 +9,6 @@ use PVE::Storage::Plugin;
 use TNStor::Handles;
 use TNStor::Options;
 use TNStor::Secrets;
-use TNStor::Stream;
 
 use base qw(PVE::Storage::Plugin);
 
@@ -255,11 +254,12 @@ sub status {
             status_failed($storeid, $last, $error, $now);
         } else {
             my @values = map { untaint_int($_) } $status->@{qw(total available used)};
-            $last = $last_status{$storeid} = { at => $now, values => \@values };
+            $last_status{$storeid} = { at => $now, values => \@values };
+            return (@values, 1);
         }
     }
     my $keep = $scfg->{tn_status_cache} // 30;
-    return if !$last->{values} || $now - $last->{at} > $keep || $now < $last->{at};
+    return if !$last->{values} || $now - $last->{at} >= $keep || $now < $last->{at};
     return ($last->{values}->@*, 1);
 }
 
@@ -562,6 +562,7 @@ sub volume_export {
     refuse_transfer($storeid, $scfg, $format, $base_snapshot, $with_snapshots);
     my $size = size_at($class, $scfg, $storeid, $volname, $snapshot);
     my $path = map_here($storeid, $scfg, $volname, $snapshot);
+    require TNStor::Stream; # for this alone
     eval {
         PVE::Storage::Plugin::write_common_header($fh, $size);
         TNStor::Stream::send_device(on_this_node($path), $fh, $size);
@@ -598,6 +599,7 @@ sub volume_import {
     ) = @_;
 
     refuse_transfer($storeid, $scfg, $format, $base_snapshot, $with_snapshots);
+    require TNStor::Stream;
     my $size = eval { TNStor::Stream::read_size($fh) };
     transfer_failed($storeid, "import of '$volname'", $@) if $@;
     my $size_kib = int(($size + 1023) / 1024);

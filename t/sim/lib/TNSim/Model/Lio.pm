@@ -195,8 +195,9 @@ sub sessions ($self, $tid = undef) {
         my %more   = (iqn => $target->{iqn});
         for my $acl (_dirs("$target->{tpg}/acls/*")) {
             my $info = get("$acl/info");
-            next unless $info =~ /^InitiatorName: (\S+)/m;
-            push @all, { initiator => $1, %more, addr => $info =~ /Address (\S+)/ ? $1 : '' };
+            my ($name) = $info =~ /^InitiatorName: (\S+)/m or next;
+            my ($addr) = $info =~ /Address (\S+)/;
+            push @all, { initiator => $name, %more, addr => $addr // '' };
         }
         push @all, map { { initiator => $_, addr => '', %more } }
             split /[\s\0]+/, get("$target->{tpg}/dynamic_sessions");

@@ -59,7 +59,8 @@ sub _closed ($self) {
     return if $self->{gone}++;
     Mojo::IOLoop->remove($_) for grep {defined} delete @$self{qw(idle_timer drip_timer)};
     my $told = delete $self->{on_close};
-    delete @$self{qw(on_read stream)};
+    # Jobs may hold their connection for long: the socket goes now.
+    delete @$self{qw(on_read stream handle)};
     $told->() if $told;
     return;
 }
