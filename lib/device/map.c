@@ -462,35 +462,61 @@ static int map_locked(struct mapping *m, struct tns_mapped *ret, struct tns_erro
     return rc;
 }
 
+/* A portal that was away when the volume was mapped may be back: its path is still missing. */
+static bool has_all_paths(const struct tns_want *want, const struct tns_mapped *mapped)
+{
+    return !want->multipath || !tns__starts_with(mapped->device, "/dev/mapper/") ||
+           mapped->paths + mapped->silent >= want->n_portals;
+}
+
+/* What is mapped and proven is not lost because more of it could not be had. */
+static int map_fewer(const struct mapping *m, const struct tns_mapped *mapped,
+                     const struct tns_error *why, struct tns_mapped *ret)
+{
+    tns__log(m->node->ctx, LOG_WARNING, TNS_LOG_DEVICE, "%s stays as it is: %s",
+             m->want->linkname, why->text);
+    *ret = *mapped;
+    return 0;
+}
+
 int tns__device_map(struct tns_node *node, const struct tns_want *want,
                     struct tns_mapped *ret, struct tns_error *err)
 {
     _tns_free_ struct mapping *m = NULL;
     _tns_close_ int volume_lock = -1, lun_lock = -1;
     struct tns_error unproven = TNS_ERROR_INIT;
+    struct tns_error mine = TNS_ERROR_INIT;
+    struct tns_mapped fewer;
     bool found = false;
     int rc = tns__want_check(want, err);
 
     if (rc < 0)
         return rc;
     /* the usual case costs no lock: it changes nothing */
-    if (tns__device_verify(node, want, &found, ret, &unproven) == 0 && found)
+    if (tns__device_verify(node, want, &found, &fewer, &unproven) == 0 && found &&
+        has_all_paths(want, &fewer)) {
+        *ret = fewer;
         return 0;
+    }
 
     m = tns__alloc(sizeof(*m));
     if (!m)
         return tns__error_nomem(err);
     *m = (struct mapping){ .node = node, .want = want, .verdict.trouble = TNS_ERROR_INIT };
     tns__wwid_of(want->naa, m->wwid);
-    rc = tns__lock_volume(node, want->storeid, want->linkname, &volume_lock, err);
+    rc = tns__lock_volume(node, want->storeid, want->linkname, &volume_lock, &mine);
     if (rc == 0)
-        rc = leave_former(node, want, err);
+        rc = leave_former(node, want, &mine);
     if (rc == 0)
-        rc = tns__lock_lun(node, want->target_iqn, want->lun, &lun_lock, err);
+        rc = tns__lock_lun(node, want->target_iqn, want->lun, &lun_lock, &mine);
     if (rc == 0)
-        rc = map_locked(m, ret, err);
-    if (rc < 0)
+        rc = map_locked(m, ret, &mine);
+    if (rc < 0 && found && rc != -TNS_E_IDENTITY)
+        return map_fewer(m, &fewer, &mine, ret);
+    if (rc < 0) {
+        tns__error_copy(err, &mine);
         return tns__error_prefix(err, "mapping %s", want->linkname);
+    }
     tns__log(node->ctx, LOG_INFO, TNS_LOG_DEVICE, "mapped %s: %s, %u paths", ret->path,
              ret->device, ret->paths);
     return 0;

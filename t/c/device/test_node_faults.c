@@ -568,6 +568,44 @@ START_TEST(test_d18_a_new_node_needs_nothing_of_the_old_one_and_throws_nobody_ou
 }
 END_TEST
 
+START_TEST(test_d24_a_portal_that_was_away_at_the_first_map_joins_at_a_later_one)
+{
+    w->login_exit[1] = 8;
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(mapped.paths, 1);
+    ck_assert_ptr_nonnull(strstr(mapped.warning, "degraded"));
+    world_forget(w);
+
+    /* within the minute nobody waits for it again */
+    tst_ok(map(), &w->err);
+    world_ran(w, "");
+    ck_assert_uint_eq(mapped.paths, 1);
+
+    world_put(w, "/run/tnstor/portals/10.0.0.20_3260", "1\n");
+    w->login_exit[1] = 0;
+    tst_ok(map(), &w->err);
+    world_ran(w, NEW_RECORD("10.0.0.20:3260") LOGIN("10.0.0.20:3260"));
+    ck_assert_uint_eq(w->scans, 1);
+    ck_assert_uint_eq(mapped.paths, 2);
+    ck_assert_str_eq(mapped.warning, "");
+    tst_ok(map(), &w->err);
+    ck_assert(mapped.already);
+}
+END_TEST
+
+START_TEST(test_d24_what_is_mapped_stays_when_the_missing_path_cannot_be_had)
+{
+    w->login_exit[1] = 8;
+    tst_ok(map(), &w->err);
+    world_put(w, "/run/tnstor/portals/10.0.0.20_3260", "1\n");
+    world_multipathd_stop(w);
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(mapped.paths, 1);
+    ck_assert(world_link_is(w, LINK, MAPPER_A));
+    ck_assert_ptr_nonnull(strstr(tst_log_text(), "stays as it is"));
+}
+END_TEST
+
 /* ---- D20, D23: sizes ---- */
 
 START_TEST(test_d20_resize_reaches_every_path_and_the_map)
@@ -717,6 +755,8 @@ int main(void)
         test_d16_a_volume_group_of_a_guest_is_named_with_the_fix,
         test_d17_source_and_destination_of_a_migration_leave_the_target_to_each_other,
         test_d18_a_new_node_needs_nothing_of_the_old_one_and_throws_nobody_out,
+        test_d24_a_portal_that_was_away_at_the_first_map_joins_at_a_later_one,
+        test_d24_what_is_mapped_stays_when_the_missing_path_cannot_be_had,
         test_d20_resize_reaches_every_path_and_the_map,
         test_d20_a_size_that_the_target_does_not_show_is_an_error,
         test_d20_a_map_that_does_not_follow_is_an_error_and_not_the_old_size,
