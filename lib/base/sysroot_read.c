@@ -31,6 +31,17 @@ static ssize_t read_full(int fd, char *buf, size_t cap)
     return (ssize_t)len;
 }
 
+/* An attribute comes as a whole; to look for its end would be one system call more. */
+static ssize_t read_once(int fd, char *buf, size_t cap)
+{
+    ssize_t n;
+
+    do
+        n = read(fd, buf, cap);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
 static void cut_white_space(char *buf, size_t len)
 {
     while (len > 0 && strchr(" \t\r\n", buf[len - 1]))
@@ -60,7 +71,7 @@ static int sysroot_vread(struct tns_sysroot *sr, char *buf, size_t cap,
     fd = tns__sysroot_openat(sr, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
     if (fd < 0)
         return tns__sysroot_fail(err, -fd, "read", path);
-    len = read_full(fd, buf, cap - 1);
+    len = read_once(fd, buf, cap - 1);
     if (len < 0) {
         buf[0] = '\0';
         return tns__sysroot_fail(err, (int)-len, "read", path);

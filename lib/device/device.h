@@ -89,6 +89,7 @@ struct tns_mapped {
     char path[256];   /* /dev/tnstor/<storeid>/<linkname>            */
     char device[512]; /* what the link points at, or the iscsi:// URL  */
     unsigned paths;   /* verified                                    */
+    unsigned silent;  /* paths that gave no answer                    */
     unsigned portals_failed;
     bool already;      /* it was mapped and proven; nothing was done  */
     char warning[256]; /* "" or one line: degraded, portal down, ...  */

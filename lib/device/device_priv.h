@@ -44,6 +44,9 @@ int tns__scsi_luns(const uint8_t *data, size_t len, json_t **ret, struct tns_err
 int tns__scsi_sense_error(unsigned key, unsigned ascq, const char *what,
                           struct tns_error *err);
 
+/* What a process is called that asks a device; it has it open for a moment, and that is no use. */
+#define TNS__ASKER "tnstor-ask"
+
 #define TNS__SENSE_UNIT_ATTENTION 6u
 
 /* Devices that a process of ours still waits for, by kernel name. */

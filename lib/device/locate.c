@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/broken.h"
 int tns__known_make(struct tns_node *node, const struct tns_want *want,
                     struct tns_record *record, struct tns__known *ret,
                     struct tns_error *err)
@@ -108,7 +109,7 @@ int tns__locate(struct tns_node *node, const struct tns__known *known,
         rc = locate_slaves(node, ret, err);
     else if (ret->link.kind == TNS__LINK_DISK)
         rc = tns__paths_add_dev(node, &ret->paths, ret->link.dev, err);
-    if (rc == 0 && known->target_iqn && known->naa[0])
+    if (rc == 0 && known->target_iqn && known->naa[0] && !tns__is_broken("leftovers"))
         rc = locate_lun(node, known, ret, err);
     return rc;
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/broken.h"
 /* Names of targets are longer and wilder than file names may be: a hash stands for them. */
 static int target_key(const char *target_iqn, char ret[33], struct tns_error *err)
 {
@@ -17,6 +18,8 @@ int tns__lock_volume(struct tns_node *node, const char *storeid, const char *lin
 {
     int rc = tns__names_check(storeid, linkname, err);
 
+    if (tns__is_broken("locks"))
+        return 0;
     return rc < 0
                ? rc
                : tns__sysroot_lock(node->sr, node->ctx, ret_fd, err, "%s/lock/volume-%s-%s",
@@ -29,6 +32,8 @@ int tns__lock_lun(struct tns_node *node, const char *target_iqn, unsigned lun, i
     char key[33];
     int rc = target_key(target_iqn, key, err);
 
+    if (tns__is_broken("locks"))
+        return 0;
     return rc < 0 ? rc
                   : tns__sysroot_lock(node->sr, node->ctx, ret_fd, err, "%s/lock/lun-%s-%u",
                                       tns__run_dir(node), key, lun);

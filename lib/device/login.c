@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <syslog.h>
 
+#include "base/broken.h"
 #include "device/lock.h"
 #include "device/session.h"
 
@@ -222,7 +223,7 @@ static size_t portals_missing(struct tns_node *node, const struct tns_want *want
             *ret_failed += !s->is_up; /* the kernel tries to get it back by itself */
         else if (up > 0 && tns__portal_is_bad(node, portal))
             ++*ret_failed;
-        else
+        else if (!tns__is_broken("portals") || (n == 0 && up == 0))
             ret[n++] = portal;
     }
     return n;

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* map: from a LUN on the NAS to a link on this node, proven on every path before it is placed. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
+#include "base/broken.h"
 #include "device/link.h"
 #include "device/locate.h"
 #include "device/lock.h"
 #include "device/purge.h"
 #include "device/verify.h"
+#include "device/wait.h"
+
+#define OPEN_MS 5000u
 
 /* Work on one volume under its locks. */
 struct mapping {
@@ -69,7 +74,7 @@ static int verify_size(struct tns_node *node, const struct tns_want *want, const
 static int verify_path_sizes(const struct tns_want *want, const struct tns__paths *paths,
                              struct tns_error *err)
 {
-    for (size_t i = 0; i < paths->n; i++) {
+    for (size_t i = 0; i < paths->n && !tns__is_broken("path-size"); i++) {
         const struct tns__path *path = &paths->p[i];
 
         if (path->err.code == 0 && path->id.kernel_bytes && want->size_bytes &&
@@ -193,6 +198,44 @@ static void drop_new(struct mapping *m)
     }
 }
 
+/* The kernel shows a new disk in /sys a moment before it can be opened. */
+static bool is_on_its_way(const struct tns__path *path)
+{
+    return path->is_new && (path->err.sys_errno == ENXIO || path->err.sys_errno == ENOENT);
+}
+
+static int have_all_opened(void *user, struct tns_error *err)
+{
+    struct mapping *m = user;
+    bool is_early = false;
+
+    (void)err;
+    for (size_t i = 0; i < m->paths.n; i++) {
+        if (is_on_its_way(&m->paths.p[i])) {
+            tns__error_clear(&m->paths.p[i].err);
+            is_early = true;
+        }
+    }
+    if (!is_early)
+        return 1;
+    tns__paths_identify(m->node, &m->paths, m->want->serial != NULL);
+    return 0;
+}
+
+static int identify_paths(struct mapping *m, struct tns_error *err)
+{
+    _tns_uevent_ struct tns__uevent ue = { .fd = -1 };
+    struct tns_error late = TNS_ERROR_INIT;
+    int rc;
+
+    tns__uevent_open(&ue);
+    tns__paths_identify(m->node, &m->paths, m->want->serial != NULL);
+    rc = tns__wait_for(m->node, &ue, OPEN_MS, "the disk to be ready", have_all_opened, m,
+                       &late);
+    /* a disk that never opens is a path that failed, as its own error says */
+    return rc < 0 && rc != -TNS_E_TIMEOUT ? tns__error_copy(err, &late) : 0;
+}
+
 /* Finds the LUN on every session; leftovers of an earlier owner are cleared once. */
 static int find_paths(struct mapping *m, struct tns_error *err)
 {
@@ -203,7 +246,9 @@ static int find_paths(struct mapping *m, struct tns_error *err)
         rc = tns__paths_scan(m->node, &m->sessions, m->want->lun, &m->paths, err);
         if (rc < 0)
             return rc;
-        tns__paths_identify(m->node, &m->paths, m->want->serial != NULL);
+        rc = identify_paths(m, err);
+        if (rc < 0)
+            return rc;
         rc = tns__purge_stale(m->node, m->want, &m->sessions, &m->paths, &purge, err);
         if (rc < 0)
             return rc;
@@ -385,7 +430,7 @@ static int map_prepare(struct mapping *m, struct tns_error *err)
     int rc = 0;
 
     /* what cannot work shall fail before anything is touched */
-    if (want->multipath)
+    if (want->multipath && !tns__is_broken("multipathd-first"))
         rc = tns__multipathd_check(m->node, err);
     if (rc == 0)
         rc = tns__record_write(m->node, want, err);
@@ -417,35 +462,61 @@ static int map_locked(struct mapping *m, struct tns_mapped *ret, struct tns_erro
     return rc;
 }
 
+/* A portal that was away when the volume was mapped may be back: its path is still missing. */
+static bool has_all_paths(const struct tns_want *want, const struct tns_mapped *mapped)
+{
+    return !want->multipath || !tns__starts_with(mapped->device, "/dev/mapper/") ||
+           mapped->paths + mapped->silent >= want->n_portals;
+}
+
+/* What is mapped and proven is not lost because more of it could not be had. */
+static int map_fewer(const struct mapping *m, const struct tns_mapped *mapped,
+                     const struct tns_error *why, struct tns_mapped *ret)
+{
+    tns__log(m->node->ctx, LOG_WARNING, TNS_LOG_DEVICE, "%s stays as it is: %s",
+             m->want->linkname, why->text);
+    *ret = *mapped;
+    return 0;
+}
+
 int tns__device_map(struct tns_node *node, const struct tns_want *want,
                     struct tns_mapped *ret, struct tns_error *err)
 {
     _tns_free_ struct mapping *m = NULL;
     _tns_close_ int volume_lock = -1, lun_lock = -1;
     struct tns_error unproven = TNS_ERROR_INIT;
+    struct tns_error mine = TNS_ERROR_INIT;
+    struct tns_mapped fewer;
     bool found = false;
     int rc = tns__want_check(want, err);
 
     if (rc < 0)
         return rc;
     /* the usual case costs no lock: it changes nothing */
-    if (tns__device_verify(node, want, &found, ret, &unproven) == 0 && found)
+    if (tns__device_verify(node, want, &found, &fewer, &unproven) == 0 && found &&
+        has_all_paths(want, &fewer)) {
+        *ret = fewer;
         return 0;
+    }
 
     m = tns__alloc(sizeof(*m));
     if (!m)
         return tns__error_nomem(err);
     *m = (struct mapping){ .node = node, .want = want, .verdict.trouble = TNS_ERROR_INIT };
     tns__wwid_of(want->naa, m->wwid);
-    rc = tns__lock_volume(node, want->storeid, want->linkname, &volume_lock, err);
+    rc = tns__lock_volume(node, want->storeid, want->linkname, &volume_lock, &mine);
     if (rc == 0)
-        rc = leave_former(node, want, err);
+        rc = leave_former(node, want, &mine);
     if (rc == 0)
-        rc = tns__lock_lun(node, want->target_iqn, want->lun, &lun_lock, err);
+        rc = tns__lock_lun(node, want->target_iqn, want->lun, &lun_lock, &mine);
     if (rc == 0)
-        rc = map_locked(m, ret, err);
-    if (rc < 0)
+        rc = map_locked(m, ret, &mine);
+    if (rc < 0 && found && rc != -TNS_E_IDENTITY)
+        return map_fewer(m, &fewer, &mine, ret);
+    if (rc < 0) {
+        tns__error_copy(err, &mine);
         return tns__error_prefix(err, "mapping %s", want->linkname);
+    }
     tns__log(node->ctx, LOG_INFO, TNS_LOG_DEVICE, "mapped %s: %s, %u paths", ret->path,
              ret->device, ret->paths);
     return 0;

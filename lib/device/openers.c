@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/broken.h"
 #include "base/json.h"
 #include "device/holders_priv.h"
 
@@ -67,11 +68,12 @@ int tns__find_swaps(struct tns_node *node, struct tns__family *f, struct tns_err
 
 /* ---- processes ---- */
 
-/* multipathd watches its paths, udev looks at whatever changes: both let go by themselves. */
+/* multipathd watches its paths, udev and a map of ours look at a device for a moment: all let go by
+ * themselves. */
 static bool is_bystander(const char *comm)
 {
     static const char *const names[] = { "multipathd", "systemd-udevd", "(udev-worker)",
-                                         "udevd" };
+                                         "udevd", TNS__ASKER };
 
     for (size_t i = 0; i < TNS_ARRAY_LEN(names); i++) {
         if (strcmp(comm, names[i]) == 0)
@@ -128,7 +130,8 @@ static int find_far_mounts(struct tns_node *node, struct tns__family *f, const c
     _tns_free_ char *text = NULL;
     char ns[64], comm[64], whose[128];
 
-    if (tns__sysroot_readlink(node->sr, ns, sizeof(ns), NULL, "/proc/%s/ns/mnt", pid) < 0 ||
+    if (tns__is_broken("containers") ||
+        tns__sysroot_readlink(node->sr, ns, sizeof(ns), NULL, "/proc/%s/ns/mnt", pid) < 0 ||
         json_object_get(seen, ns) ||
         tns__sysroot_slurp(node->sr, MOUNTS_MAX, &text, NULL, NULL, "/proc/%s/mountinfo",
                            pid) < 0)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/broken.h"
 #define SCSI_DIR "/sys/class/scsi_device/%u:0:%u:%u/device"
 #define DELETE_MS 30000u
 #define APPEAR_MS 30000u
@@ -115,6 +116,8 @@ static int scan_lun(struct tns_node *node, const struct tns__session *s, unsigne
 
         snprintf(path, sizeof(path), "/sys/class/scsi_host/host%u/scan", s->host);
         snprintf(text, sizeof(text), "0 %u %u\n", s->target_id, luns[i]);
+        if (tns__is_broken("one-lun"))
+            snprintf(text, sizeof(text), "- - -\n");
         rc = tns__attr_write(node, path, text, err);
         if (rc == 0)
             rc = find_at(node, s, luns[i], ret, err);

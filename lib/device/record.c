@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/json.h"
 
 #define RECORD_MAX 65536u
@@ -210,6 +211,8 @@ int tns__record_read(struct tns_node *node, const char *storeid, const char *lin
 
     if (rc < 0)
         return rc;
+    if (tns__is_broken("record"))
+        return tns__error_set(err, TNS_E_NOTFOUND, "%s: left out", path);
     m = tns__alloc(sizeof(*m));
     if (!m || !(m->storeid = tns__strdup(storeid)) ||
         !(m->linkname = tns__strdup(linkname)))

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "device/apart.h"
@@ -126,6 +127,7 @@ static void ask_main(void *arg, int reply_fd)
     const char *at = (const char *)replies;
     size_t left = q->n * sizeof(replies[0]);
 
+    prctl(PR_SET_NAME, TNS__ASKER);
     for (size_t i = 0; i < q->n; i++)
         ask_device(q, q->paths[i], &replies[i]);
     while (left > 0) {

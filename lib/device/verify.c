@@ -74,6 +74,7 @@ void tns__mapped_fill(const struct tns_want *want, const struct tns__verdict *ve
                       const char *device, unsigned portals_failed, struct tns_mapped *ret)
 {
     struct tns_mapped mapped = { .paths = verdict->proven,
+                                 .silent = verdict->silent,
                                  .portals_failed = portals_failed };
 
     snprintf(mapped.path, sizeof(mapped.path), "/dev/tnstor/%s/%s", want->storeid,

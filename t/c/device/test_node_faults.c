@@ -345,6 +345,18 @@ START_TEST(test_d11_a_device_that_is_slow_to_appear_is_waited_for)
 }
 END_TEST
 
+START_TEST(test_d11_a_disk_that_cannot_be_opened_yet_is_asked_again)
+{
+    w->open_after = 3;
+    world_session(w, 0);
+    want.n_portals = 1;
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(mapped.paths, 1);
+    ck_assert_uint_eq(w->scans, 1);
+    ck_assert_uint_eq(w->deletes, 0);
+}
+END_TEST
+
 START_TEST(test_d11_a_device_that_stays_empty_ends_at_the_deadline)
 {
     w->appear_after = 1000000;
@@ -506,6 +518,7 @@ START_TEST(test_d15_a_path_opened_beside_its_map_is_seen)
     tst_says(&w->err, "8 (dd)");
     tns__error_clear(&w->err);
     world_process(w, 8, "multipathd\n", "/dev/sdc");
+    world_process(w, 9, "tnstor-ask\n", "/dev/sdc");
     tst_ok(unmap(), &w->err);
 }
 END_TEST
@@ -552,6 +565,44 @@ START_TEST(test_d18_a_new_node_needs_nothing_of_the_old_one_and_throws_nobody_ou
     ck_assert_ptr_null(strstr(w->commands, "-o delete"));
     ck_assert_uint_eq(w->deletes, 0);
     ck_assert_uint_eq(mapped.paths, 2);
+}
+END_TEST
+
+START_TEST(test_d24_a_portal_that_was_away_at_the_first_map_joins_at_a_later_one)
+{
+    w->login_exit[1] = 8;
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(mapped.paths, 1);
+    ck_assert_ptr_nonnull(strstr(mapped.warning, "degraded"));
+    world_forget(w);
+
+    /* within the minute nobody waits for it again */
+    tst_ok(map(), &w->err);
+    world_ran(w, "");
+    ck_assert_uint_eq(mapped.paths, 1);
+
+    world_put(w, "/run/tnstor/portals/10.0.0.20_3260", "1\n");
+    w->login_exit[1] = 0;
+    tst_ok(map(), &w->err);
+    world_ran(w, NEW_RECORD("10.0.0.20:3260") LOGIN("10.0.0.20:3260"));
+    ck_assert_uint_eq(w->scans, 1);
+    ck_assert_uint_eq(mapped.paths, 2);
+    ck_assert_str_eq(mapped.warning, "");
+    tst_ok(map(), &w->err);
+    ck_assert(mapped.already);
+}
+END_TEST
+
+START_TEST(test_d24_what_is_mapped_stays_when_the_missing_path_cannot_be_had)
+{
+    w->login_exit[1] = 8;
+    tst_ok(map(), &w->err);
+    world_put(w, "/run/tnstor/portals/10.0.0.20_3260", "1\n");
+    world_multipathd_stop(w);
+    tst_ok(map(), &w->err);
+    ck_assert_uint_eq(mapped.paths, 1);
+    ck_assert(world_link_is(w, LINK, MAPPER_A));
+    ck_assert_ptr_nonnull(strstr(tst_log_text(), "stays as it is"));
 }
 END_TEST
 
@@ -690,6 +741,7 @@ int main(void)
         test_d08_a_failed_map_takes_back_what_it_added,
         test_d08_paths_that_fail_right_after_the_scan_are_taken_away_again,
         test_d11_a_device_that_is_slow_to_appear_is_waited_for,
+        test_d11_a_disk_that_cannot_be_opened_yet_is_asked_again,
         test_d11_a_device_that_stays_empty_ends_at_the_deadline,
         test_d12_without_multipathd_map_fails_before_it_touches_anything,
         test_d12_a_full_socket_of_multipathd_ends_at_the_deadline,
@@ -703,6 +755,8 @@ int main(void)
         test_d16_a_volume_group_of_a_guest_is_named_with_the_fix,
         test_d17_source_and_destination_of_a_migration_leave_the_target_to_each_other,
         test_d18_a_new_node_needs_nothing_of_the_old_one_and_throws_nobody_out,
+        test_d24_a_portal_that_was_away_at_the_first_map_joins_at_a_later_one,
+        test_d24_what_is_mapped_stays_when_the_missing_path_cannot_be_had,
         test_d20_resize_reaches_every_path_and_the_map,
         test_d20_a_size_that_the_target_does_not_show_is_an_error,
         test_d20_a_map_that_does_not_follow_is_an_error_and_not_the_old_size,

@@ -71,6 +71,8 @@ static int identify(struct tns_scsi *scsi, struct tns_sysroot *sr,
     (void)ctx;
     w->identified++;
     ck_assert_msg(d != NULL, "a disk that is not there was asked: %s", devname);
+    if (w->open_after > 0 && w->open_after--)
+        return tns__error_errno(err, TNS_E_DEVICE, ENXIO, "cannot open /dev/%s", devname);
     if (w->is_silent[d->portal] || !w->sessions[d->portal].is_up)
         return tns__error_set(err, TNS_E_DEVICE, "%s does not answer", devname);
     if (!nas)

@@ -75,6 +75,7 @@ struct world {
     unsigned diskseq;
     int appear_after; /* looks at a new disk until its size is there */
     int appear_pending;
+    int open_after;    /* attempts until a new disk can be opened */
     bool ignores_grow; /* multipathd does not resize */
 
     /* the commands */

@@ -32,7 +32,8 @@ sub boot ($self) {
             '--release', $self->{release}, '--listen', '10.9.0.1:443', '--state', $STATE, @portals, $self->{args}->@*
             or POSIX::_exit(127);
     }
-    IO::Select->new($out)->can_read(240) or die "tnsim does not start\n";
+    # left alone, it would be waited for when this process ends
+    IO::Select->new($out)->can_read(600) or kill('KILL', $pid), die "tnsim does not start\n";
     my $told = decode_json(readline($out) // die 'tnsim ended: ' . read_file('/results/tnsim') . "\n");
     $self->{$_} = $told->{$_} for keys %$told;
     $self->@{qw(pid out)} = ($pid, $out);

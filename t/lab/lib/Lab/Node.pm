@@ -76,8 +76,14 @@ sub add_storage ($nas, %option) {
         discovery_portal => '10.9.1.1:3260', logout_on_free => 1,
         portals => join(',', map { "10.9.$_.1:3260" } 1 .. $nas->{paths}), %option,
     );
-    pvesm('add', 'nas', map { defined($all{$_}) ? ("--$_", $all{$_}) : () } sort keys %all);
-    return;
+    my @add = ('add', 'nas', map { defined($all{$_}) ? ("--$_", $all{$_}) : () } sort keys %all);
+    # on a machine that is busy with other things, the time that a node allows itself is not enough at first
+    for (1 .. 4) {
+        my ($code, $said) = try_pvesm(@add);
+        return if !$code;
+        die "pvesm add: $said\n" if $said !~ m/time allowed has passed/;
+    }
+    die "the storage cannot be added in time\n";
 }
 
 sub device_of ($volid) { return pvesm('path', $volid) }

@@ -10,9 +10,10 @@ use POSIX ();
 use Time::HiRes qw(time);
 use lib qw(/job/perl /job/build/xs /job/t/lib);
 use Lab;
+use Lab::Node qw(sessions_up);
 
 use Exporter qw(import);
-our @EXPORT = qw(plugin_up section refused volume_new volume_free volume_on volume_off workers killed_after);
+our @EXPORT = qw(plugin_up section refused volume_new volume_free volume_on volume_off volume_on_all_paths workers killed_after);
 
 my $cfg;
 
@@ -35,8 +36,23 @@ sub section () { return $cfg }
 
 sub volume_new ($vmid, $mib = 32) { return PVE::Storage::vdisk_alloc($cfg, 'nas', $vmid, 'raw', undef, $mib * 1024) }
 sub volume_free ($vol) { return PVE::Storage::vdisk_free($cfg, $vol) }
-sub volume_on ($vol) { return PVE::Storage::activate_volumes($cfg, [$vol]) }
-sub volume_off ($vol) { return PVE::Storage::deactivate_volumes($cfg, [$vol]) }
+
+# An emulated machine under load runs out of the time that a node allows itself: then it is begun anew, as one would
+# there. Any other error counts.
+my sub patiently ($code) {
+    for my $try (1 .. 4) {
+        return 1 if eval { $code->(); 1 };
+        die $@ if $@ !~ m/time allowed has passed|locked by another process/ || $try == 4;
+    }
+}
+
+sub volume_on ($vol) { return patiently(sub { PVE::Storage::activate_volumes($cfg, [$vol]); 1 }) }
+sub volume_off ($vol) { return patiently(sub { PVE::Storage::deactivate_volumes($cfg, [$vol]); 1 }) }
+
+# Maps it until every portal has a session: a login that a busy machine makes slow is tried again after a minute.
+sub volume_on_all_paths ($vol, $paths = 2) {
+    return wait_until("$paths sessions", sub { volume_on($vol); sessions_up() == $paths }, 400);
+}
 
 # That a piece of code dies and says why.
 sub refused ($pattern, $code) {
