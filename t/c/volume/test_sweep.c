@@ -216,7 +216,7 @@ SWEEP(6) SWEEP(7) SWEEP(8) SWEEP(9) SWEEP(10) SWEEP(11)
 
         static void add(TCase *tc)
 {
-    tcase_set_timeout(tc, 300);
+    tcase_set_timeout(tc, 1200);
     ADD(0);
     ADD(1);
     ADD(2);
