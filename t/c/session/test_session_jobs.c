@@ -158,22 +158,7 @@ START_TEST(test_C09_an_equal_job_of_before_is_not_taken_for_the_lost_one)
 }
 END_TEST
 
-START_TEST(test_C09_without_an_operation_of_its_own_a_job_that_runs_is_found)
-{
-    _tns_session_ struct tns_session *s = about_to_lose(false, "core.bulk", "cut");
-    struct tns_error err = TNS_ERROR_INIT;
-    json_t *items;
-    int rc;
-
-    if (!s)
-        return;
-    tst_sim_world(tst_cell_sim(), "{\"job_delay\":1}");
-    rc = bulk(s, NULL, &items, &err);
-    check_items(rc, items, &err);
-    begun_times(1);
-}
-END_TEST
-
+/* Also one without an operation of its own, as long as it goes on. */
 START_TEST(test_C09_a_job_that_is_found_but_outlives_the_deadline_is_unknown_and_not_failed)
 {
     _tns_session_ struct tns_session *s = about_to_lose(false, "core.bulk", "cut");
@@ -181,11 +166,11 @@ START_TEST(test_C09_a_job_that_is_found_but_outlives_the_deadline_is_unknown_and
     json_t *items;
     uint64_t before;
 
-    if (!s)
+    if (!s || (_i && !tst_cell_is("25.10", "jsonrpc")))
         return;
     tst_sim_world(tst_cell_sim(), "{\"job_delay\":60}");
-    before = tns__ctx_begin(tns__session_ctx(s), tst_ms(1000));
-    ck_assert_int_eq(bulk(s, new_op(), &items, &err), -TNS_E_TIMEOUT);
+    before = tns__ctx_begin(tns__session_ctx(s), tst_ms(2000));
+    ck_assert_int_eq(bulk(s, _i ? NULL : new_op(), &items, &err), -TNS_E_TIMEOUT);
     tns__session_ctx(s)->deadline_ns = before;
     ck_assert_uint_eq(err.flags, TNS_F_OUTCOME_UNKNOWN);
     tst_says(&err, "goes on");
@@ -220,10 +205,10 @@ static void add(TCase *tc)
                         test_C09_a_job_that_was_begun_through_the_holder_is_found_as_well,
                         0, n);
     tcase_add_test(tc, test_C09_an_equal_job_of_before_is_not_taken_for_the_lost_one);
-    tcase_add_test(tc, test_C09_without_an_operation_of_its_own_a_job_that_runs_is_found);
-    tcase_add_test(
+    tcase_add_loop_test(
         tc,
-        test_C09_a_job_that_is_found_but_outlives_the_deadline_is_unknown_and_not_failed);
+        test_C09_a_job_that_is_found_but_outlives_the_deadline_is_unknown_and_not_failed, 0,
+        2);
     tcase_add_test(
         tc,
         test_C09_a_job_that_the_nas_forgot_over_a_restart_is_unknown_and_not_begun_again);
