@@ -40,6 +40,15 @@ sub has_pattern_readonly ($device, $byte, $from, $length) {
     return verdict($said);
 }
 
+# A scenario that ends early must not wait for its disks.
+my %open;
+
+END {
+    my $status = $?;
+    kill('KILL', keys %open);
+    $? = $status;
+}
+
 # A process that has the device open, as a running guest has.
 sub open_disk ($device) {
     pipe(my $commands, my $to) or die "pipe: $!\n";
@@ -51,6 +60,7 @@ sub open_disk ($device) {
         exec { $QEMU_IO[0] } @QEMU_IO, $device or exit 127;
     }
     close($commands);
+    $open{$pid} = 1;
     $to->autoflush(1);
     my $self = bless { pid => $pid, to => $to, from => $from, device => $device, said => '' }, __PACKAGE__;
     $self->prompt(60);
@@ -85,6 +95,7 @@ sub quit ($self) {
     $self->begin('quit');
     close($self->{to});
     close($self->{from});
+    delete $open{ $self->{pid} };
     return;
 }
 
