@@ -433,11 +433,18 @@ my sub old_volume ($leaf, $lun) {
     return;
 }
 
+# Numbers that no volume of the plugin's has by now.
+my sub free_luns ($count) {
+    my %taken = map { $_->{lunid} => 1 } $sim->world()->{mapping}->@*;
+    return (grep { !$taken{$_} } 901 .. 999)[0 .. $count - 1];
+}
+
 subtest 'qm rescan with old and new volnames side by side: nothing shows as unused that is used' => sub {
     my $new = alloc(300, 1024);
-    old_volume('vm-300-disk-1', 901);
-    old_volume('vm-300-disk-2', 902);
-    my ($one, $two) = ('nas:vol-vm-300-disk-1-lun901', 'nas:vol-vm-300-disk-2-lun902');
+    my ($lun_one, $lun_two) = free_luns(2);
+    old_volume('vm-300-disk-1', $lun_one);
+    old_volume('vm-300-disk-2', $lun_two);
+    my ($one, $two) = ("nas:vol-vm-300-disk-1-lun$lun_one", "nas:vol-vm-300-disk-2-lun$lun_two");
     is_deeply(unused(300, $new, $one, $two), [], 'all of them used');
     is_deeply(unused(300, $new, $two), [$one], 'one of them is not');
 

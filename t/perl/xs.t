@@ -17,7 +17,7 @@ TNStor::Handles::load_library();
 
 my $sim = start_sim();
 my $node = scratch();
-mkdir("$node/run", 0700);
+mkdir("$node/$_", 0700) for qw(run root);
 
 my sub options (%more) {
     return {
@@ -28,6 +28,7 @@ my sub options (%more) {
         tn_fingerprint => $sim->{fingerprint},
         dataset => 'tank',
         tn_run_dir => "$node/run",
+        tn_sysroot => "$node/root",
         tn_holder => '',
         %more,
     };
