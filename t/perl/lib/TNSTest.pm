@@ -55,7 +55,7 @@ sub start_sim (%param) {
     $sim->{pid} = open($sim->{out}, '-|', "$top/t/sim/tnsim", '--listen', '127.0.0.1:0', '--state',
         $sim->{dir}, '--parent-pid', "$$", @options) // die "cannot start tnsim: $!\n";
     push @sims, $sim;
-    IO::Select->new($sim->{out})->can_read(30) or die "tnsim does not start\n";
+    IO::Select->new($sim->{out})->can_read(120) or die "tnsim does not start\n";
     my $line = readline($sim->{out}) // die "tnsim ended\n";
     my $told = decode_json($line);
     $sim->{$_} = $told->{$_} for keys %$told;
@@ -70,7 +70,7 @@ sub start_holder ($run_dir) {
     my $pid = open(my $out, '-|', "$build/bin/tnsessiond", '--foreground', '--run-dir', $run_dir)
         // die "cannot start tnsessiond: $!\n";
     push @sims, bless({ pid => $pid, out => $out }, 'TNSTest::Sim');
-    my $until = time() + 20;
+    my $until = time() + 120;
     until (-e "$run_dir/holder.sock") {
         die "tnsessiond does not start\n" if time() > $until;
         select(undef, undef, undef, 0.01);
