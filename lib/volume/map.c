@@ -10,6 +10,7 @@
 #include "volume/free.h"
 #include "volume/iqns.h"
 #include "volume/make.h"
+#include "volume/moved.h"
 #include "volume/portals.h"
 #include "volume/resolve.h"
 #include "volume/tempclone.h"
@@ -143,7 +144,10 @@ static int map_proven(struct mapping *m, struct tns_error *err)
         tns__record_read(&m->st->node, m->st->opt.storeid, m->linkname, &record, &quiet))
         return 0;
     record.want.chap = chap_of(m->st);
-    if (tns__device_verify(&m->st->node, &record.want, &found, &mapped, &quiet))
+    if (tns__moved_away(m->st, record.want.naa, m->linkname))
+        tns__log(m->st->ctx, LOG_NOTICE, "volume", "%s: naa.%s goes by another name now",
+                 m->linkname, record.want.naa);
+    else if (tns__device_verify(&m->st->node, &record.want, &found, &mapped, &quiet))
         tns__log(m->st->ctx, LOG_NOTICE, "volume", "%s: asking the NAS: %s", m->linkname,
                  quiet.text);
     m->recent = found && tns__recent_is(&m->st->node, &record.want);
@@ -205,13 +209,15 @@ static int map_from_record(struct mapping *m, const struct tns_error *why, json_
     m->want = record.want;
     m->want.chap = chap_of(m->st);
     m->st->ctx->deadline_ns = tns__now_ns() + TNS_MS(m->st->timeout_ms);
-    rc = device_map(m, &mapped, err);
+    rc = tns__moved_away(m->st, m->want.naa, m->linkname)
+             ? tns__error_set(err, TNS_E_IDENTITY,
+                              "naa.%s, which this node knows by that name, was renamed",
+                              m->want.naa)
+             : device_map(m, &mapped, err);
     tns__record_clear(&record);
     if (rc)
-        return tns__error_prefix(err,
-                                 "the API is away (%s), and the device of old does not "
-                                 "answer either",
-                                 why->text);
+        return tns__error_prefix(
+            err, "the API is away (%s), and this node's record does not help", why->text);
     tns__fmt(warning, sizeof(warning),
              "mapped from this node's record, because the API is away: "
              "%s",

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "volume/free.h"
+#include "volume/moved.h"
 #include "volume/plan.h"
 #include "volume/snapshot.h"
 #include "volume/tag.h"
@@ -146,6 +147,32 @@ static int undo_next(void *op, struct tns_error *err)
                 : -err->code;
 }
 
+/* Before the name is free for another volume: a node that remembers this one by it, and cannot ask the NAS,
+ * must not take it for that one. */
+static int moved_note(struct tns_rename *r, const char *linkname, struct tns_error *err)
+{
+    const char *naa = r->vol->extent ? r->vol->extent->naa : NULL;
+
+    return naa && !r->moved ? tns__moved_note(r->st, naa, linkname, err) : 0;
+}
+
+static int act_moved(void *op, struct tns_error *err)
+{
+    struct tns_rename *r = op;
+    char linkname[TNS_VOLNAME_CAP];
+
+    if (!tns__linkname(r->volname, NULL, linkname))
+        return tns__error_set(err, TNS_E_USAGE, "'%s' is too long", r->volname);
+    return moved_note(r, linkname, err);
+}
+
+static int undo_moved(void *op, struct tns_error *err)
+{
+    struct tns_rename *r = op;
+
+    return moved_note(r, r->linkname, err);
+}
+
 static int act_rename(void *op, struct tns_error *err)
 {
     struct tns_rename *r = op;
@@ -221,6 +248,7 @@ static int act_self(void *op, struct tns_error *err)
 static const struct tns_step rename_steps[] = {
     { "local", act_local, NULL, NULL },
     { "next", act_next, tns__verify_repeat, undo_next },
+    { "moved", act_moved, NULL, undo_moved },
     { "rename", act_rename, verify_rename, NULL },
     { "extent", act_extent, tns__verify_repeat, NULL },
     { "base", act_base, NULL, NULL },

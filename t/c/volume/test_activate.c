@@ -54,6 +54,18 @@ static struct tns_storage *elsewhere(const struct vt *v)
     return vt_more(v, "n2", text);
 }
 
+/* As pmxcfs does: what node n2 wrote is here, too. */
+static void pmxcfs_brings(const struct vt *v, const char *path)
+{
+    char from[600];
+    char to[600];
+
+    folder(v, path);
+    ck_assert(tns__fmt(from, sizeof(from), "%s/elsewhere%s", v->root, path));
+    ck_assert(tns__fmt(to, sizeof(to), "%s%s", v->root, path));
+    ck_assert_int_eq(rename(from, to), 0);
+}
+
 /* What the NAS calls the volume's extent. */
 static void naa_of(const struct vt *v, char ret[33])
 {
@@ -153,22 +165,10 @@ START_TEST(test_a_mapped_volume_that_was_grown_on_another_node_is_taken_at_its_n
 }
 END_TEST
 
-/* This node has no initiator and no multipathd; what it would run is not run. */
-static int no_program(struct tns_runner *r, const struct tns_ctx *ctx,
-                      const char *const argv[], struct tns_run_result *ret,
-                      struct tns_error *err)
-{
-    (void)r;
-    (void)ctx;
-    (void)ret;
-    return tns__error_set(err, TNS_E_DEVICE, "%s is not run here", argv[0]);
-}
-
 START_TEST(test_a_name_that_went_to_another_volume_elsewhere_never_maps_the_one_it_was)
 {
     struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
     struct tns_scsi scsi = { .identify = answer, .user = &id };
-    struct tns_runner runner = { .run = no_program };
     struct tns_storage *other;
     json_t *mapped = NULL;
     char name[256];
@@ -179,7 +179,6 @@ START_TEST(test_a_name_that_went_to_another_volume_elsewhere_never_maps_the_one_
     was_mapped(&v, GIB);
     naa_of(&v, id.naa);
     v.st->node.scsi = &scsi;
-    v.st->node.runner = &runner;
     vt_ok(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err));
     json_decref(mapped);
     mapped = NULL;
@@ -282,13 +281,43 @@ START_TEST(
     tst_sim_fault(v.sim, "{\"match\": \"*\", \"do\": \"cut-before\", \"count\": 1000}");
     tns_storage_set_timeout(v.st, 2000);
     ck_assert_int_ne(tns_volume_map(v.st, DISK, NULL, NULL, &v.err), 0);
-    tst_says(&v.err, "the device of old");
+    tst_says(&v.err, "this node's record");
     tns__error_clear(&v.err);
     tst_sim_reset(v.sim);
 
     tns_storage_set_timeout(v.st, 45000);
     vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
     ck_assert(!is_remembered(&v));
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(
+    test_a_disk_that_was_renamed_elsewhere_is_not_had_by_its_old_name_without_the_api)
+{
+    struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
+    struct tns_scsi scsi = { .identify = answer, .user = &id };
+    struct tns_storage *other;
+    json_t *mapped = NULL;
+    char name[256];
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    was_mapped(&v, GIB);
+    naa_of(&v, id.naa);
+    v.st->node.scsi = &scsi;
+    other = elsewhere(&v);
+    vt_ok(&v, tns_volume_rename(other, DISK, 200, NULL, name, &v.err));
+    tns_storage_close(other);
+    pmxcfs_brings(&v, "/etc/pve/priv/tnstor/renamed-nas");
+
+    tst_sim_fault(v.sim, "{\"match\": \"*\", \"do\": \"cut-before\", \"count\": 1000}");
+    tns_storage_set_timeout(v.st, 2000);
+    ck_assert_int_eq(tns_volume_map(v.st, DISK, NULL, &mapped, &v.err), -TNS_E_IDENTITY);
+    tst_says(&v.err, "was renamed");
+    tns__error_clear(&v.err);
+    tst_sim_reset(v.sim);
     vt_close(&v);
 }
 END_TEST
@@ -343,6 +372,9 @@ static void add(TCase *tc)
     tcase_add_test(
         tc,
         test_an_unmapped_volume_is_remembered_for_a_start_without_the_api_until_it_is_freed);
+    tcase_add_test(
+        tc,
+        test_a_disk_that_was_renamed_elsewhere_is_not_had_by_its_old_name_without_the_api);
     tcase_add_test(tc, test_a_mapped_volume_asks_the_nas_once_and_not_again_within_seconds);
     tcase_add_test(
         tc, test_a_mapped_volume_stays_usable_while_the_api_hangs_and_is_asked_for_once);

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "volume/storage.h"
 
 json_t *vt_options(const struct vt *v, const char *node, const char *options_json)
 {
@@ -40,13 +41,26 @@ json_t *vt_options(const struct vt *v, const char *node, const char *options_jso
     return options;
 }
 
+/* iscsiadm and multipath would work on the machine that the tests run on. */
+static int no_program(struct tns_runner *r, const struct tns_ctx *ctx,
+                      const char *const argv[], struct tns_run_result *ret,
+                      struct tns_error *err)
+{
+    (void)r;
+    (void)ctx;
+    (void)ret;
+    return tns__error_set(err, TNS_E_NOTFOUND, "%s is not run here", argv[0]);
+}
+
 struct tns_storage *vt_more(const struct vt *v, const char *node, const char *options_json)
 {
+    static struct tns_runner runner = { .run = no_program };
     struct tns_error err = TNS_ERROR_INIT;
     json_t *options = vt_options(v, node, options_json);
     struct tns_storage *st = NULL;
 
     tst_ok(tns_storage_open(options, NULL, &st, &err), &err);
+    st->node.runner = &runner;
     json_decref(options);
     return st;
 }
