@@ -5,7 +5,6 @@
 #include <syslog.h>
 
 #include "base/broken.h"
-
 #include "device/link.h"
 #include "device/lock.h"
 #include "device/purge.h"
@@ -75,6 +74,27 @@ static int resize_paths(struct tns_node *node, const struct tns_want *want,
     return rc;
 }
 
+/* The kernel refuses a map that is larger than one of its paths. */
+static int small_path(struct tns_node *node, const struct tns_want *want,
+                      const struct tns__paths *paths, struct tns_error *err)
+{
+    for (size_t i = 0; i < paths->n; i++) {
+        const struct tns__path *path = &paths->p[i];
+        struct tns_error none = TNS_ERROR_INIT;
+        uint64_t size;
+
+        if (path->err.code == 0 ||
+            (tns__dev_size(node, path->dev, &size, &none) == 0 && size == want->size_bytes))
+            continue;
+        return tns__error_set(
+            err, TNS_E_DEVICE,
+            "the NAS has %llu bytes, and the map cannot grow while the path "
+            "%s is away (%s): repeat it when the path is back",
+            (unsigned long long)want->size_bytes, path->dev, path->err.text);
+    }
+    return 0;
+}
+
 static int resize_linked(struct tns_node *node, const struct tns_want *want,
                          const struct tns__link *link, struct tns_error *err)
 {
@@ -97,7 +117,8 @@ static int resize_linked(struct tns_node *node, const struct tns_want *want,
         return rc;
     memcpy(map.dev, link->dev, sizeof(map.dev));
     memcpy(map.name, link->name, sizeof(map.name));
-    return tns__mpmap_grow(node, &map, want->size_bytes, err);
+    rc = small_path(node, want, &paths, err);
+    return rc < 0 ? rc : tns__mpmap_grow(node, &map, want->size_bytes, err);
 }
 
 int tns__device_resize(struct tns_node *node, const struct tns_want *want,

@@ -643,19 +643,36 @@ START_TEST(test_d20_a_map_that_does_not_follow_is_an_error_and_not_the_old_size)
 }
 END_TEST
 
+START_TEST(test_d20_with_a_path_away_the_map_keeps_its_size_and_the_error_says_what_to_do)
+{
+    mapped_before();
+    world_session_down(w, 1);
+    w->luns[0].size = want.size_bytes = 2 * W_SIZE;
+    ck_assert_int_eq(tns__device_resize(&w->node, &want, &w->err), -TNS_E_DEVICE);
+    tst_says(&w->err, "sdd is away");
+    tst_says(&w->err, "repeat");
+    tns__error_clear(&w->err);
+    ck_assert_str_eq(world_get(w, "/sys/block/dm-3/size"), "131072\n");
+
+    world_session(w, 1);
+    tst_ok(tns__device_resize(&w->node, &want, &w->err), &w->err);
+    ck_assert_str_eq(world_get(w, "/sys/block/sdd/size"), "262144\n");
+    ck_assert_str_eq(world_get(w, "/sys/block/dm-3/size"), "262144\n");
+}
+END_TEST
+
 START_TEST(test_d20_a_path_that_was_away_during_a_resize_grows_when_it_is_mapped_again)
 {
     mapped_before();
     world_session_down(w, 1);
     w->luns[0].size = want.size_bytes = 2 * W_SIZE;
-    tst_ok(tns__device_resize(&w->node, &want, &w->err), &w->err);
-    ck_assert_uint_eq(w->rescans, 1);
-    ck_assert_str_eq(world_get(w, "/sys/block/sdd/size"), "131072\n");
+    ck_assert_int_eq(tns__device_resize(&w->node, &want, &w->err), -TNS_E_DEVICE);
+    tns__error_clear(&w->err);
 
     world_session(w, 1);
     tst_ok(map(), &w->err);
-    ck_assert_uint_eq(w->rescans, 2);
     ck_assert_str_eq(world_get(w, "/sys/block/sdd/size"), "262144\n");
+    ck_assert_str_eq(world_get(w, "/sys/block/dm-3/size"), "262144\n");
     tst_ok(map(), &w->err);
     ck_assert(mapped.already);
 }
@@ -760,6 +777,7 @@ int main(void)
         test_d20_resize_reaches_every_path_and_the_map,
         test_d20_a_size_that_the_target_does_not_show_is_an_error,
         test_d20_a_map_that_does_not_follow_is_an_error_and_not_the_old_size,
+        test_d20_with_a_path_away_the_map_keeps_its_size_and_the_error_says_what_to_do,
         test_d20_a_path_that_was_away_during_a_resize_grows_when_it_is_mapped_again,
         test_d20_map_catches_up_with_a_resize_made_by_another_node,
         test_d20_resize_of_what_is_not_mapped_is_success,

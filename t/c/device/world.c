@@ -165,6 +165,23 @@ static const char *remove_map(struct world *w, const char *name)
     return "fail\n";
 }
 
+/* The kernel takes no table of a map with a path that is too small for it. */
+static bool has_small_path(struct world *w, const struct w_map *m, uint64_t size)
+{
+    for (int i = 0; i < W_DISKS; i++) {
+        char path[200];
+
+        w_fmt(path, sizeof(path), "/sys/devices/virtual/block/%s/slaves/%s", m->dev,
+              w->disks[i].dev);
+        if (!w->disks[i].exists || !world_has(w, path))
+            continue;
+        w_fmt(path, sizeof(path), "/sys/class/block/%s/size", w->disks[i].dev);
+        if (strtoull(world_get(w, path), NULL, 10) * 512 < size)
+            return true;
+    }
+    return false;
+}
+
 static const char *resize_map(struct world *w, const char *name)
 {
     struct w_map *m = world_map_of(w, name + 1);
@@ -172,6 +189,9 @@ static const char *resize_map(struct world *w, const char *name)
 
     for (int i = 0; m && i < W_LUNS; i++) {
         nas = &w->luns[i];
+        if (nas->exists && strcmp(nas->naa, name + 1) == 0 &&
+            has_small_path(w, m, nas->size))
+            return "fail\n";
         if (nas->exists && strcmp(nas->naa, name + 1) == 0 && !w->ignores_grow)
             w_map_resize(w, m, nas->size);
     }
