@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Activation of a volume whose device on this node is not what it was: the NAS decides. */
+/* A volume and what this node has of it: who decides when they differ, and what must not happen while it is
+ * in use. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -105,6 +107,10 @@ static void was_mapped(struct vt *v, uint64_t size_bytes_now)
     link_to(v, "/sys/class/block/dm-3", "../../block/dm-3");
     link_to(v, "/sys/block/dm-3/slaves/sdb", "../../../sdb");
     tst_file(v->root, "sys/block/dm-3/size", sectors);
+    snprintf(map, sizeof(map), "mpath-3%s\n", want.naa);
+    tst_file(v->root, "sys/block/dm-3/dm/uuid", map);
+    tst_file(v->root, "sys/block/dm-3/dm/name", map + strlen("mpath-"));
+    tst_file(v->root, "sys/block/dm-3/dev", "253:3\n");
 }
 
 START_TEST(test_a_volume_freed_elsewhere_is_not_found_whatever_this_node_has_left_of_it)
@@ -322,6 +328,66 @@ START_TEST(
 }
 END_TEST
 
+/* The map is open in a process of this node. */
+static void is_open(const struct vt *v)
+{
+    link_to(v, "/sys/class/block/sdb/device", "../../../3:0:0:7");
+    link_to(v, "/proc/4711/fd/5", "/dev/dm-3");
+    tst_file(v->root, "proc/self/mountinfo", "\n");
+    tst_file(v->root, "proc/4711/comm", "kvm\n");
+}
+
+START_TEST(test_d21_a_volume_that_is_open_on_this_node_is_neither_rolled_back_nor_freed)
+{
+    char name[256];
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    vt_ok(&v, tns_snapshot_create(v.st, DISK, "s1", &v.err));
+    was_mapped(&v, GIB);
+    is_open(&v);
+    vt_count_reset(&v);
+    ck_assert_int_eq(tns_rollback(v.st, DISK, "s1", &v.err), -TNS_E_CONFLICT);
+    tst_says(&v.err, "kvm");
+    tns__error_clear(&v.err);
+    ck_assert_int_eq(tst_sim_calls(v.sim, "pool.snapshot.rollback"), 0);
+    ck_assert_int_eq(tns_volume_free(v.st, DISK, &v.err), -TNS_E_CONFLICT);
+    tst_says(&v.err, "kvm");
+    tns__error_clear(&v.err);
+    ck_assert(vt_listed(&v, DISK));
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_d27_a_child_that_inherits_a_handle_is_refused_and_leaves_it_working)
+{
+    char name[256];
+    int status = 0;
+    pid_t pid;
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    vt_count_reset(&v);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        bool refused = tns_volume_map(v.st, DISK, NULL, NULL, NULL) == -TNS_E_FORKED &&
+                       tns_volume_free(v.st, DISK, NULL) == -TNS_E_FORKED;
+
+        tns_storage_close(v.st);
+        _exit(refused ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(vt_calls(&v), 0);
+    ck_assert(vt_listed(&v, DISK));
+    ck_assert_int_eq(tst_sim_stat(v.sim, "logins"), 0);
+    vt_close(&v);
+}
+END_TEST
+
 static unsigned n_left_over;
 
 static void listen_for_leftovers(void *user, int level, const char *component,
@@ -368,6 +434,10 @@ static void add(TCase *tc)
         tc, test_a_mapped_volume_that_was_grown_on_another_node_is_taken_at_its_new_size);
     tcase_add_test(
         tc, test_a_name_that_went_to_another_volume_elsewhere_never_maps_the_one_it_was);
+    tcase_add_test(
+        tc, test_d21_a_volume_that_is_open_on_this_node_is_neither_rolled_back_nor_freed);
+    tcase_add_test(
+        tc, test_d27_a_child_that_inherits_a_handle_is_refused_and_leaves_it_working);
     tcase_add_test(tc, test_d02_mapping_a_volume_tidies_up_after_others_but_not_each_time);
     tcase_add_test(
         tc,
