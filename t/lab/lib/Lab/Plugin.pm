@@ -37,17 +37,8 @@ sub section () { return $cfg }
 sub volume_new ($vmid, $mib = 32) { return PVE::Storage::vdisk_alloc($cfg, 'nas', $vmid, 'raw', undef, $mib * 1024) }
 sub volume_free ($vol) { return PVE::Storage::vdisk_free($cfg, $vol) }
 
-# An emulated machine under load runs out of the time that a node allows itself: then it is begun anew, as one would
-# there. Any other error counts.
-my sub patiently ($code) {
-    for my $try (1 .. 4) {
-        return 1 if eval { $code->(); 1 };
-        die $@ if $@ !~ m/time allowed has passed|locked by another process/ || $try == 4;
-    }
-}
-
-sub volume_on ($vol) { return patiently(sub { PVE::Storage::activate_volumes($cfg, [$vol]); 1 }) }
-sub volume_off ($vol) { return patiently(sub { PVE::Storage::deactivate_volumes($cfg, [$vol]); 1 }) }
+sub volume_on ($vol) { PVE::Storage::activate_volumes($cfg, [$vol]); return 1 }
+sub volume_off ($vol) { PVE::Storage::deactivate_volumes($cfg, [$vol]); return 1 }
 
 # Maps it until every portal has a session: a login that a busy machine makes slow is tried again after a minute.
 sub volume_on_all_paths ($vol, $paths = 2) {
