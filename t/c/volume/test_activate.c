@@ -146,20 +146,28 @@ static int answer(struct tns_scsi *scsi, struct tns_sysroot *sr, const struct tn
     return 0;
 }
 
+/* A volume that this node has mapped, and whose path answers as scsi's user says. */
+static void a_mapped_disk(struct vt *v, struct tns_scsi *scsi, uint64_t size_bytes_now)
+{
+    struct tns_scsi_id *id = scsi->user;
+    char name[256];
+
+    vt_open(v, tst_cell_sim());
+    vt_ok(v, tns_volume_alloc(v->st, 100, DISK, GIB, name, &v->err));
+    was_mapped(v, size_bytes_now);
+    naa_of(v, id->naa);
+    v->st->node.scsi = scsi;
+}
+
 START_TEST(test_a_mapped_volume_that_was_grown_on_another_node_is_taken_at_its_new_size)
 {
     struct tns_scsi_id id = { .size_bytes = 2 * GIB, .blocksize = 512 };
     struct tns_scsi scsi = { .identify = answer, .user = &id };
     struct tns_storage *other;
     json_t *mapped = NULL;
-    char name[256];
     struct vt v;
 
-    vt_open(&v, tst_cell_sim());
-    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
-    was_mapped(&v, 2 * GIB);
-    naa_of(&v, id.naa);
-    v.st->node.scsi = &scsi;
+    a_mapped_disk(&v, &scsi, 2 * GIB);
     other = elsewhere(&v);
     vt_ok(&v, tns_volume_resize(other, DISK, 2 * GIB, &v.err));
     tns_storage_close(other);
@@ -180,11 +188,7 @@ START_TEST(test_a_name_that_went_to_another_volume_elsewhere_never_maps_the_one_
     char name[256];
     struct vt v;
 
-    vt_open(&v, tst_cell_sim());
-    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
-    was_mapped(&v, GIB);
-    naa_of(&v, id.naa);
-    v.st->node.scsi = &scsi;
+    a_mapped_disk(&v, &scsi, GIB);
     vt_ok(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err));
     json_decref(mapped);
     mapped = NULL;
@@ -205,14 +209,9 @@ START_TEST(test_a_mapped_volume_asks_the_nas_once_and_not_again_within_seconds)
 {
     struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
     struct tns_scsi scsi = { .identify = answer, .user = &id };
-    char name[256];
     struct vt v;
 
-    vt_open(&v, tst_cell_sim());
-    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
-    was_mapped(&v, GIB);
-    naa_of(&v, id.naa);
-    v.st->node.scsi = &scsi;
+    a_mapped_disk(&v, &scsi, GIB);
     for (int i = 0; i < 3; i++) {
         json_t *mapped = NULL;
 
@@ -230,14 +229,9 @@ START_TEST(test_a_mapped_volume_stays_usable_while_the_api_hangs_and_is_asked_fo
 {
     struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
     struct tns_scsi scsi = { .identify = answer, .user = &id };
-    char name[256];
     struct vt v;
 
-    vt_open(&v, tst_cell_sim());
-    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
-    was_mapped(&v, GIB);
-    naa_of(&v, id.naa);
-    v.st->node.scsi = &scsi;
+    a_mapped_disk(&v, &scsi, GIB);
     tst_sim_fault(v.sim, "{\"match\": \"*\", \"do\": \"hang\", \"count\": 1000}");
     for (int i = 0; i < 3; i++) {
         uint64_t from = tns__now_ns();
@@ -308,11 +302,7 @@ START_TEST(
     char name[256];
     struct vt v;
 
-    vt_open(&v, tst_cell_sim());
-    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
-    was_mapped(&v, GIB);
-    naa_of(&v, id.naa);
-    v.st->node.scsi = &scsi;
+    a_mapped_disk(&v, &scsi, GIB);
     other = elsewhere(&v);
     vt_ok(&v, tns_volume_rename(other, DISK, 200, NULL, name, &v.err));
     tns_storage_close(other);
@@ -403,14 +393,9 @@ START_TEST(test_d02_mapping_a_volume_tidies_up_after_others_but_not_each_time)
 {
     struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
     struct tns_scsi scsi = { .identify = answer, .user = &id };
-    char name[256];
     struct vt v;
 
-    vt_open(&v, tst_cell_sim());
-    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
-    was_mapped(&v, GIB);
-    naa_of(&v, id.naa);
-    v.st->node.scsi = &scsi;
+    a_mapped_disk(&v, &scsi, GIB);
     v.st->ctx->log_fn = listen_for_leftovers;
     v.st->ctx->log_level = LOG_INFO;
     tst_file(v.root, "var/lib/tnstor/nas/vm-101-disk-0.json", "no record");
