@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "session/session.h"
 
-/* Exit codes, as man/tnctl.pod documents them. */
+/* Exit codes, as man/tnctl.8 documents them. */
 enum tnctl_exit {
     TNCTL_OK = 0,
     TNCTL_FAILED = 1,  /* the NAS, or this node, tried and failed    */
@@ -29,7 +29,7 @@ struct tnctl {
     int verbose;
 };
 
-/* One subcommand, one file: tnctl/cmd_<name>.c. argv[0] is its name. */
+/* A subcommand, in tnctl/cmd_<name>.c; two that belong together share a file. argv[0] is its name. */
 struct tnctl_cmd {
     const char *name;
     const char *args; /* for the usage */
