@@ -34,6 +34,7 @@ struct entry {
     uint64_t sent_ns;
     bool left;      /* the call itself may have reached the NAS    */
     int64_t job_id; /* > 0: the call is done, this job is followed */
+    uint64_t trip;
     unsigned looks;
     unsigned busy;
 };
@@ -45,6 +46,7 @@ struct mux {
     struct entry *first, **tail;
     size_t in_flight;
     uint64_t last_id;
+    uint64_t heard; /* the latest trip of which a reply is here */
     unsigned odd, events;
     pid_t owner_pid;
     struct tns_error broken;
@@ -153,6 +155,15 @@ static int mux_spell(struct mux *mux, const struct entry *e, char **ret_text,
     return *ret_text ? 0 : tns__error_nomem(err);
 }
 
+/* What could have known no reply that is not here yet travels together with what waits for those
+ * replies, however late they come. Looking at a job again is waiting, not a trip more. */
+static void mux_count_trip(struct mux *mux, struct entry *e)
+{
+    e->trip = mux->heard + (e->looks == 0);
+    if (e->trip > mux->rpc.trips)
+        mux->rpc.trips = e->trip;
+}
+
 /* -code only when the connection broke; a request that cannot be sent at all fails alone. */
 static int mux_send(struct mux *mux, struct entry *e, struct tns_error *err)
 {
@@ -182,6 +193,7 @@ static int mux_send(struct mux *mux, struct entry *e, struct tns_error *err)
         e->left = true;
     if (rc < 0)
         return tns__error_copy(err, &local);
+    mux_count_trip(mux, e);
     e->state = IN_FLIGHT;
     e->sent_ns = tns__now_ns();
     mux->in_flight++;
@@ -276,6 +288,8 @@ static void entry_take(struct mux *mux, struct entry *e, const struct tns_frame 
     struct tns_error local = TNS_ERROR_INIT;
 
     mux->in_flight--;
+    if (e->trip > mux->heard)
+        mux->heard = e->trip;
     e->state = WAITING;
     if (!e->call) {
         entry_remove(mux, e);

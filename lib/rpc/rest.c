@@ -136,6 +136,7 @@ static int rest_ask(struct rest *rest, const char *method, const json_t *params,
     rc = tns__route_for(method, params, rest->release, &route, &call->error);
     if (rc < 0)
         return 0;
+    rest->rpc.trips++;
     rc = rest_exchange(rest, &route, &status, &body, err);
     if (rc == 0 && status != 200)
         tns__errmap_rest(&call->error, method, status, route.verb, body);

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/ctx.h"
 #include "base/secret.h"
@@ -79,6 +80,7 @@ struct tns_rpc {
     const struct tns_rpc_ops *ops;
     struct tns_ctx *ctx;
     enum tns_dialect dialect;
+    uint64_t trips; /* made so far: requests of which one had to wait for another's reply */
 };
 
 /* Each connects its own transport to the endpoint; none logs in (REST takes the key along, with

@@ -254,13 +254,14 @@ static void keep_or_drop(struct tns_session *s, int rc)
 static int run_once(struct tns_session *s, struct batch *b, struct tns_error *err)
 {
     struct tns_error why = TNS_ERROR_INIT;
+    uint64_t before = s->rpc->trips;
     int rc;
 
     for (size_t i = 0; i < b->n; i++)
         b->todo[i].error = (struct tns_error)TNS_ERROR_INIT;
     s->used.calls += b->n;
-    s->used.trips++;
     rc = tns__rpc_calls(s->rpc, b->todo, b->n, &why);
+    s->used.trips += s->rpc->trips - before;
     keep_or_drop(s, rc);
     sort_out(b, rc, &why);
     if (b->relogged && b->n) {

@@ -103,8 +103,8 @@ struct tns_session_info {
 };
 void tns__session_info(const struct tns_session *s, struct tns_session_info *ret);
 
-/* What this handle has used: calls sent, batches of them (round trips in sequence), and logins of
- * its own; one that the holder did is nobody's. */
+/* What this handle has used: calls sent, round trips one after the other, and logins of its own;
+ * one that the holder did is nobody's. */
 struct tns_session_counters {
     uint64_t calls;
     uint64_t trips;

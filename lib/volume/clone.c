@@ -66,7 +66,7 @@ static int attempt(const struct clone *c, struct tns_make *m, struct tns_error *
         return tns__error_nomem(err);
     rc = tns__names_fill(c->st, c->vmid, 0, names, err);
     if (rc == 0)
-        rc = tns__vol_resolve_more(c->st, c->volname, TNS_R_SNAPSHOTS | TNS_R_EXPORT,
+        rc = tns__vol_resolve_more(c->st, c->volname, TNS_R_SNAPSHOTS | TNS_R_TARGETS,
                                    tns__names_put, names, &vol, err);
     if (rc == 0)
         rc = tns__vol_usable(c->st, vol, err);

@@ -69,10 +69,10 @@ static void batch_fill(struct tns_batch *b, struct tns_vol *vol, struct candidat
             tns__snapshot_list_put(b, c[i].zvol, &vol->snaps[i]);
         if (flags & TNS_R_CLONES)
             tns__dataset_list_put(b, &clones, &vol->clones[i]);
-        if (flags & TNS_R_EXPORT)
+        if (flags & TNS_R_EXTENTS)
             tns__extent_list_put(b, &extents, &vol->extents[i]);
     }
-    if (flags & TNS_R_EXPORT) {
+    if (flags & TNS_R_TARGETS) {
         tns__mapping_list_put(b, NULL, &vol->mappings);
         tns__target_list_put(b, &vol->targets);
     }
@@ -155,7 +155,7 @@ static int choose(struct tns_storage *st, struct tns_vol *vol, const struct cand
     }
     if (vol->ds)
         vol->whose = tns__tag_whose(st, vol->ds);
-    if (!(flags & TNS_R_EXPORT))
+    if (!(flags & TNS_R_EXTENTS))
         return 0;
     return tns__export_find(vol->zvol, vol->extents[vol->chosen], vol->mappings,
                             vol->targets, &vol->extent, &vol->mapping, &vol->target, err);

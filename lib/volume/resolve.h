@@ -10,8 +10,10 @@
 enum tns_resolve_flag {
     TNS_R_SNAPSHOTS = 1u << 0,
     TNS_R_CLONES = 1u << 1,
-    TNS_R_EXPORT = 1u << 2, /* extents of its zvol, all mappings, all targets */
-    TNS_R_ANY = 1u << 3,    /* whatever volume its tags say that this zvol is */
+    TNS_R_TARGETS = 1u << 2, /* all mappings, all targets */
+    TNS_R_EXTENTS = 1u << 3, /* of its zvol; with TARGETS only */
+    TNS_R_EXPORT = TNS_R_TARGETS | TNS_R_EXTENTS,
+    TNS_R_ANY = 1u << 4, /* whatever volume its tags say that this zvol is */
 };
 
 /* Of each candidate name there is one; a base may live in a zvol that kept its vm- name. */

@@ -18,6 +18,7 @@ struct vt {
     char root[200]; /* stands in for this node's / */
     char run[200];
     struct tns_storage *st;
+    json_int_t trips_before;
     struct tns_error err;
 };
 
@@ -59,8 +60,8 @@ size_t vt_invariants(const struct vt *v);
 void vt_nothing_left(const struct vt *v);
 
 /* Trips and calls since the last reset. */
-void vt_count_reset(const struct vt *v);
-json_int_t vt_trips(const struct vt *v);
+void vt_count_reset(struct vt *v);
+json_int_t vt_trips(struct vt *v);
 json_int_t vt_calls(const struct vt *v);
 /* A fault or an object of the world, with %s for the dataset (at most four times). */
 void vt_world(const struct vt *v, const char *json_fmt);
