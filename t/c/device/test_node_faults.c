@@ -152,6 +152,51 @@ START_TEST(test_d01_a_name_that_went_to_another_volume_leaves_the_one_it_was_to_
 }
 END_TEST
 
+/* Freed and made anew elsewhere under the same name, at the same LUN: every path answers as the new one,
+ * through devices and a map that were made for the old one. */
+static void next_of_the_name(void)
+{
+    mapped_before();
+    world_lun(w, 1, W_NAA_B);
+    snprintf(want.naa, sizeof(want.naa), "%s", W_NAA_B);
+}
+
+START_TEST(test_d01_the_next_volume_of_a_name_is_not_used_through_the_map_of_the_one_before)
+{
+    next_of_the_name();
+    tst_ok(map(), &w->err);
+    ck_assert(world_link_is(w, LINK, "/dev/mapper/3" W_NAA_B));
+    ck_assert_uint_eq(w->deletes, 2);
+    ck_assert_ptr_null(world_map_of(w, W_NAA_A));
+    tst_ok(unmap(), &w->err);
+    ck_assert_ptr_null(world_disk_of(w, 0, 1));
+    ck_assert_ptr_null(world_map_of(w, W_NAA_B));
+}
+END_TEST
+
+START_TEST(test_d01_the_next_volume_of_a_name_is_refused_while_the_map_of_the_one_before_is_open)
+{
+    next_of_the_name();
+    world_process(w, 4711, "kvm\n", "/dev/dm-3");
+    ck_assert_int_eq(map(), -TNS_E_IDENTITY);
+    tst_says(&w->err, "4711");
+    ck_assert_uint_eq(w->deletes, 0);
+    ck_assert(world_link_is(w, LINK, NULL));
+}
+END_TEST
+
+START_TEST(test_d01_the_next_volume_of_a_name_is_not_used_through_the_disk_of_the_one_before)
+{
+    want.multipath = false;
+    world_multipathd_stop(w);
+    next_of_the_name();
+    tst_ok(map(), &w->err);
+    ck_assert(!mapped.already);
+    tst_ok(unmap(), &w->err);
+    ck_assert_ptr_null(world_disk_of(w, 0, 1));
+}
+END_TEST
+
 START_TEST(test_d01_udev_that_remembers_the_old_identity_makes_the_disk_new)
 {
     world_session(w, 0);
@@ -745,6 +790,9 @@ int main(void)
         test_d01_a_volume_that_moved_is_mapped_at_its_new_lun_and_keeps_no_old_path,
         test_d01_a_volume_that_moved_while_it_is_open_is_refused_and_who_is_named,
         test_d01_a_name_that_went_to_another_volume_leaves_the_one_it_was_to_its_user,
+        test_d01_the_next_volume_of_a_name_is_not_used_through_the_map_of_the_one_before,
+        test_d01_the_next_volume_of_a_name_is_refused_while_the_map_of_the_one_before_is_open,
+        test_d01_the_next_volume_of_a_name_is_not_used_through_the_disk_of_the_one_before,
         test_d01_udev_that_remembers_the_old_identity_makes_the_disk_new,
         test_d02_tidy_removes_only_own_devices_whose_lun_is_gone,
         test_d02_tidy_leaves_what_is_held_silent_or_somebody_elses,

@@ -77,7 +77,7 @@ sub tell_state () {
 sub finish (%with) {
     my @nodes = ($with{on} // [])->@*;
     check('the storage can be removed', sub { pvesm('remove', 'nas'); 1 });
-    check('nothing is left on the NAS', sub { none($nas->leftovers()) });
+    check('nothing is left on the NAS', sub { none_soon(sub { $nas->leftovers() }) });
     check('the target has no session', sub { none_soon(sub { $nas->sessions() }) });
     check('nothing is left on the node', sub { none_soon(sub { inventory() }) });
     for my $node (@nodes) {
