@@ -114,8 +114,9 @@ int tns__device_resize(struct tns_node *node, const struct tns_want *want,
  * record of ours and whose paths say LUN unsupported. Returns how many it removed. */
 int tns__device_tidy(struct tns_node *node, const char *storeid, unsigned *ret_removed,
                      struct tns_error *err);
-/* The same, at most every ten minutes on this node and for three seconds; failures are logged. */
-void tns__device_tidy_seldom(struct tns_node *node, const char *storeid);
+/* The same, at most every ten minutes on this node and for three seconds; failures are logged. true: it
+ * was time for it. */
+bool tns__device_tidy_seldom(struct tns_node *node, const char *storeid);
 /* Everything known of one volume on this node: {mapped, path, device, wwid, size, paths: [{dev,
  * portal, state, naa, size}], holders: [..], openers: [..]}. */
 int tns__device_status(struct tns_node *node, const struct tns_want *want, json_t **ret,
@@ -145,6 +146,12 @@ int tns__record_read(struct tns_node *node, const char *storeid, const char *lin
                      struct tns_record *ret, struct tns_error *err);
 void tns__record_clear(struct tns_record *r);
 int tns__record_remove(struct tns_node *node, const char *storeid, const char *linkname,
+                       struct tns_error *err);
+/* Volumes that have a record and are not mapped; tns__strv_free. */
+int tns__record_spare(struct tns_node *node, const char *storeid, char ***ret,
+                      struct tns_error *err);
+/* Removed, unless the volume is mapped by now. */
+int tns__record_forget(struct tns_node *node, const char *storeid, const char *linkname,
                        struct tns_error *err);
 /* Every trace of a storage on this node that is not a mapped volume. */
 int tns__record_remove_all(struct tns_node *node, const char *storeid,

@@ -107,7 +107,7 @@ static bool was_tidied(struct tns_node *node, const char *storeid)
                                 tns__run_dir(node), storeid) < 0;
 }
 
-void tns__device_tidy_seldom(struct tns_node *node, const char *storeid)
+bool tns__device_tidy_seldom(struct tns_node *node, const char *storeid)
 {
     struct tns_error mine = TNS_ERROR_INIT;
     uint64_t deadline = node->ctx->deadline_ns;
@@ -115,26 +115,63 @@ void tns__device_tidy_seldom(struct tns_node *node, const char *storeid)
     unsigned removed;
 
     if (was_tidied(node, storeid))
-        return;
+        return false;
     if (deadline > soon)
         node->ctx->deadline_ns = soon;
     if (tns__device_tidy(node, storeid, &removed, &mine) < 0)
         tns__log(node->ctx, LOG_NOTICE, TNS_LOG_DEVICE, "tidying up after %s: %s", storeid,
                  mine.text);
     node->ctx->deadline_ns = deadline;
+    return true;
 }
 
 /* A volume that is still mapped keeps its record: without it nobody could unmap it properly. */
+static bool has_mapped(struct tns_node *node, const char *storeid, const char *linkname)
+{
+    struct tns__link link;
+
+    return tns__link_read(node, storeid, linkname, &link, NULL) < 0 ||
+           link.kind == TNS__LINK_MAP || link.kind == TNS__LINK_DISK;
+}
+
+int tns__record_spare(struct tns_node *node, const char *storeid, char ***ret,
+                      struct tns_error *err)
+{
+    char **names = NULL;
+    size_t n = 0;
+    int rc = tns__record_names(node, storeid, &names, err);
+
+    if (rc < 0)
+        return rc;
+    for (char **name = names; *name; name++) {
+        if (has_mapped(node, storeid, *name))
+            tns__free(*name);
+        else
+            names[n++] = *name;
+    }
+    names[n] = NULL;
+    *ret = names;
+    return 0;
+}
+
 static int forget_one(struct tns_node *node, const char *storeid, const char *linkname,
                       struct tns_error *err)
 {
-    struct tns__link link;
-    int rc = tns__link_read(node, storeid, linkname, &link, err);
+    int rc = 0;
 
-    if (rc < 0 || link.kind == TNS__LINK_MAP || link.kind == TNS__LINK_DISK)
-        return rc;
+    if (has_mapped(node, storeid, linkname))
+        return 0;
     rc = tns__link_remove(node, storeid, linkname, err);
     return rc < 0 ? rc : tns__record_remove(node, storeid, linkname, err);
+}
+
+int tns__record_forget(struct tns_node *node, const char *storeid, const char *linkname,
+                       struct tns_error *err)
+{
+    _tns_close_ int volume_lock = -1;
+    int rc = tns__lock_volume(node, storeid, linkname, &volume_lock, err);
+
+    return rc < 0 ? rc : forget_one(node, storeid, linkname, err);
 }
 
 static int forget_notes(struct tns_node *node, const char *storeid, struct tns_error *err)

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "nas/nas.h"
 #include "volume/pin.h"
+#include "volume/records.h"
 #include "volume/tempclone.h"
 
 int tns_storage_tidy(struct tns_storage *st, unsigned *ret_removed, struct tns_error *err)
@@ -15,16 +16,19 @@ int tns_storage_tidy(struct tns_storage *st, unsigned *ret_removed, struct tns_e
     _tns_guard_ struct tns_guard guard;
     unsigned removed = 0;
     unsigned clones = 0;
+    unsigned records = 0;
     int rc = tns__enter_local(st, &guard, err);
 
     if (rc == 0)
         rc = tns__device_tidy(&st->node, st->opt.storeid, &removed, &guard.error);
     if (rc == 0 && st->session)
         rc = tns__temp_tidy(st, &clones, &guard.error);
+    if (rc == 0 && st->session)
+        rc = tns__records_tidy(st, &records, &guard.error);
     if (rc)
         return rc;
     if (ret_removed)
-        *ret_removed = removed + clones;
+        *ret_removed = removed + clones + records;
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "volume/make.h"
 #include "volume/moved.h"
 #include "volume/portals.h"
+#include "volume/records.h"
 #include "volume/resolve.h"
 #include "volume/tempclone.h"
 
@@ -255,6 +256,22 @@ static int promote_to_ready(struct tns_storage *st, const struct tns_vol *vol,
     return rc;
 }
 
+/* The volume is mapped: what this cannot do waits for the next time. */
+static void records_tidy_soon(struct tns_storage *st)
+{
+    struct tns_error why = TNS_ERROR_INIT;
+    uint64_t deadline = st->ctx->deadline_ns;
+    uint64_t soon = tns__now_ns() + TNS_MS(CONFIRM_MS);
+    unsigned removed;
+
+    if (deadline > soon)
+        st->ctx->deadline_ns = soon;
+    if (tns__records_tidy(st, &removed, &why))
+        tns__log(st->ctx, LOG_NOTICE, "volume", "records of freed volumes stay: %s",
+                 why.text);
+    st->ctx->deadline_ns = deadline;
+}
+
 static int map_resolved(struct mapping *m, const struct tns_vol *vol,
                         const struct tns__portals *portals, json_t **ret,
                         struct tns_error *err)
@@ -277,7 +294,8 @@ static int map_resolved(struct mapping *m, const struct tns_vol *vol,
         return -err->code;
     if (!m->st->opt.qemu) {
         tns__recent_note(&m->st->node, &m->want);
-        tns__device_tidy_seldom(&m->st->node, m->st->opt.storeid);
+        if (tns__device_tidy_seldom(&m->st->node, m->st->opt.storeid))
+            records_tidy_soon(m->st);
     }
     return 0;
 }

@@ -249,14 +249,77 @@ START_TEST(test_a_mapped_volume_stays_usable_while_the_api_hangs_and_is_asked_fo
 }
 END_TEST
 
-static bool is_remembered(const struct vt *v)
+static bool is_remembered(const struct vt *v, const char *linkname)
 {
     struct tns_record record = { .memory = NULL };
-    bool is = tns__record_read(&v->st->node, "nas", DISK, &record, NULL) == 0;
+    bool is = tns__record_read(&v->st->node, "nas", linkname, &record, NULL) == 0;
 
     tns__record_clear(&record);
     return is;
 }
+
+static void remember(struct vt *v, const char *linkname)
+{
+    struct tns_addr portal = { .host = "127.0.0.1", .port = 3260 };
+    struct tns_want want = { .storeid = "nas",
+                             .linkname = linkname,
+                             .naa = "6589cfc0000000000000000000000001",
+                             .target_iqn = v->iqn,
+                             .lun = 7,
+                             .size_bytes = GIB,
+                             .portals = &portal,
+                             .n_portals = 1 };
+
+    vt_ok(v, tns__record_write(&v->st->node, &want, &v->err));
+}
+
+START_TEST(test_the_record_of_a_volume_that_was_freed_elsewhere_goes_when_another_is_mapped)
+{
+    struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
+    struct tns_scsi scsi = { .identify = answer, .user = &id };
+    json_t *mapped = NULL;
+    char name[256];
+    struct vt v;
+
+    a_mapped_disk(&v, &scsi, GIB);
+    vt_ok(&v, tns_volume_alloc(v.st, 101, "vm-101-disk-0", GIB, name, &v.err));
+    remember(&v, "vm-101-disk-0");
+    remember(&v, "vm-102-disk-0");
+    remember(&v, "vm-101-disk-0@s1");
+    remember(&v, "base-103-disk-0+vm-104-disk-0@s1");
+    vt_ok(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err));
+    json_decref(mapped);
+    ck_assert(is_remembered(&v, DISK));
+    ck_assert(is_remembered(&v, "vm-101-disk-0"));
+    ck_assert(is_remembered(&v, "vm-101-disk-0@s1"));
+    ck_assert(!is_remembered(&v, "vm-102-disk-0"));
+    ck_assert(!is_remembered(&v, "base-103-disk-0+vm-104-disk-0@s1"));
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_records_stay_while_the_nas_cannot_tell_what_is_gone)
+{
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    for (int i = 0; i < 150; i++) {
+        char linkname[64];
+
+        snprintf(linkname, sizeof(linkname), "vm-%d-disk-0", 200 + i);
+        remember(&v, linkname);
+    }
+    tst_sim_world(v.sim, "{\"pool\": {\"name\": \"tank\", \"exported\": true}}");
+    ck_assert_int_ne(tns_storage_tidy(v.st, NULL, &v.err), 0);
+    tns__error_clear(&v.err);
+    ck_assert(is_remembered(&v, "vm-200-disk-0"));
+    tst_sim_world(v.sim, "{\"pool\": {\"name\": \"tank\", \"exported\": false}}");
+    vt_ok(&v, tns_storage_tidy(v.st, NULL, &v.err));
+    ck_assert(!is_remembered(&v, "vm-200-disk-0"));
+    ck_assert(!is_remembered(&v, "vm-349-disk-0"));
+    vt_close(&v);
+}
+END_TEST
 
 START_TEST(
     test_an_unmapped_volume_is_remembered_for_a_start_without_the_api_until_it_is_freed)
@@ -276,7 +339,7 @@ START_TEST(
     naa_of(&v, want.naa);
     vt_ok(&v, tns__record_write(&v.st->node, &want, &v.err));
     vt_ok(&v, tns_volume_unmap(v.st, DISK, NULL, &v.err));
-    ck_assert(is_remembered(&v));
+    ck_assert(is_remembered(&v, DISK));
 
     tst_sim_fault(v.sim, "{\"match\": \"*\", \"do\": \"cut-before\", \"count\": 1000}");
     tns_storage_set_timeout(v.st, 2000);
@@ -287,7 +350,7 @@ START_TEST(
 
     tns_storage_set_timeout(v.st, 45000);
     vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
-    ck_assert(!is_remembered(&v));
+    ck_assert(!is_remembered(&v, DISK));
     vt_close(&v);
 }
 END_TEST
@@ -423,6 +486,9 @@ static void add(TCase *tc)
         tc, test_d21_a_volume_that_is_open_on_this_node_is_neither_rolled_back_nor_freed);
     tcase_add_test(
         tc, test_d27_a_child_that_inherits_a_handle_is_refused_and_leaves_it_working);
+    tcase_add_test(
+        tc, test_the_record_of_a_volume_that_was_freed_elsewhere_goes_when_another_is_mapped);
+    tcase_add_test(tc, test_records_stay_while_the_nas_cannot_tell_what_is_gone);
     tcase_add_test(tc, test_d02_mapping_a_volume_tidies_up_after_others_but_not_each_time);
     tcase_add_test(
         tc,
