@@ -70,7 +70,7 @@ int tns__find_swaps(struct tns_node *node, struct tns__family *f, struct tns_err
 
 /* multipathd watches its paths, udev and a map of ours look at a device for a moment: all let go by
  * themselves. */
-static bool is_bystander(const char *comm)
+static bool lets_go(const char *comm)
 {
     static const char *const names[] = { "multipathd", "systemd-udevd", "(udev-worker)",
                                          "udevd", TNS__ASKER };
@@ -80,6 +80,36 @@ static bool is_bystander(const char *comm)
             return true;
     }
     return false;
+}
+
+static void read_comm(struct tns_node *node, const char *pid, char ret[64])
+{
+    if (tns__sysroot_read(node->sr, ret, 64, NULL, "/proc/%s/comm", pid) < 0)
+        snprintf(ret, 64, "?");
+}
+
+static bool parent_of(struct tns_node *node, const char *pid, char ret[16])
+{
+    char text[1024];
+    const char *at;
+
+    if (tns__sysroot_read(node->sr, text, sizeof(text), NULL, "/proc/%s/status", pid) < 0)
+        return false;
+    at = strstr(text, "\nPPid:");
+    return at && sscanf(at, "\nPPid: %15[0-9]", ret) == 1;
+}
+
+/* What udev's rules run (multipath -u, blkid, scsi_id, ...) is as passing as udev itself. */
+static bool is_bystander(struct tns_node *node, const char *pid, const char *comm)
+{
+    char parent[16], its_comm[64];
+
+    if (lets_go(comm))
+        return true;
+    if (!parent_of(node, pid, parent))
+        return false;
+    read_comm(node, parent, its_comm);
+    return strcmp(its_comm, "multipathd") != 0 && lets_go(its_comm);
 }
 
 static bool is_of_family(const struct tns__family *f, const char *link)
@@ -116,12 +146,6 @@ static bool has_open(struct tns_node *node, const struct tns__family *f, const c
     return false;
 }
 
-static void read_comm(struct tns_node *node, const char *pid, char ret[64])
-{
-    if (tns__sysroot_read(node->sr, ret, 64, NULL, "/proc/%s/comm", pid) < 0)
-        snprintf(ret, 64, "?");
-}
-
 /* A container mounts its volumes where nobody else sees them. One look for each mount namespace; `seen`
  * holds those that were looked at, ours among them. */
 static int find_far_mounts(struct tns_node *node, struct tns__family *f, const char *pid,
@@ -150,7 +174,8 @@ static int look_at_process(struct tns_node *node, struct tns__family *f, const c
 
     if (has_open(node, f, pid)) {
         read_comm(node, pid, comm);
-        if (!is_bystander(comm) && tns__tell(f->openers, "process %s (%s)", pid, comm) < 0)
+        if (!is_bystander(node, pid, comm) &&
+            tns__tell(f->openers, "process %s (%s)", pid, comm) < 0)
             return tns__error_nomem(err);
     }
     return find_far_mounts(node, f, pid, seen, err);

@@ -568,6 +568,20 @@ START_TEST(test_d15_a_path_opened_beside_its_map_is_seen)
 }
 END_TEST
 
+START_TEST(test_d15_what_udev_runs_to_look_at_a_disk_is_no_user_but_what_a_person_runs_is)
+{
+    mapped_before();
+    world_process(w, 755, "multipath\n", "/dev/sdc");
+    world_put(w, "/proc/755/status", "Name:\tmultipath\nTgid:\t755\nPPid:\t700\nUid:\t0\n");
+    world_put(w, "/proc/700/comm", "bash\n");
+    ck_assert_int_eq(unmap(), -TNS_E_CONFLICT);
+    tst_says(&w->err, "755 (multipath)");
+    tns__error_clear(&w->err);
+    world_put(w, "/proc/700/comm", "(udev-worker)\n");
+    tst_ok(unmap(), &w->err);
+}
+END_TEST
+
 START_TEST(test_d15_partition_maps_are_no_users_but_what_stands_on_them_is)
 {
     mapped_before();
@@ -816,6 +830,7 @@ int main(void)
         test_d15_a_volume_that_is_open_or_mounted_is_not_unmapped_and_who_is_named,
         test_d15_a_file_system_that_only_a_container_sees_keeps_the_volume,
         test_d15_a_path_opened_beside_its_map_is_seen,
+        test_d15_what_udev_runs_to_look_at_a_disk_is_no_user_but_what_a_person_runs_is,
         test_d15_partition_maps_are_no_users_but_what_stands_on_them_is,
         test_d16_a_volume_group_of_a_guest_is_named_with_the_fix,
         test_d17_source_and_destination_of_a_migration_leave_the_target_to_each_other,

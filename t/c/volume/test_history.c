@@ -19,6 +19,8 @@
 #define NODES 8
 #define GUESTS 3
 #define DISKS 4
+#define MORE_DISKS 24
+#define ROUND 5000 /* operations until everything is looked at */
 #define EVENTS_MAX 400000
 
 /* ---- what happened, in memory that all processes share ---- */
@@ -130,6 +132,13 @@ static void name_of(struct node *n, char *ret, size_t cap)
     snprintf(ret, cap, "vm-1%02u-disk-%u", pick(n, GUESTS), pick(n, DISKS));
 }
 
+/* Half of what is freed has a number that only the storage chose, lest there be ever more of them. */
+static void name_to_free(struct node *n, char *ret, size_t cap)
+{
+    snprintf(ret, cap, "vm-1%02u-disk-%u", pick(n, GUESTS),
+             pick(n, pick(n, 2) ? DISKS : MORE_DISKS));
+}
+
 static uint64_t guest_of(const char *name)
 {
     return strtoull(name + strlen("vm-"), NULL, 10);
@@ -217,12 +226,14 @@ static int do_reconcile(struct node *n, struct tns_error *err)
 
 static int do_locked(struct node *n, unsigned what, const char *name, struct tns_error *err)
 {
+    char other[40];
     int rc;
 
+    name_to_free(n, other, sizeof(other));
     lock(n);
     rc = what < 7    ? do_alloc(n, name, err)
          : what < 9  ? do_clone(n, name, err)
-         : what < 15 ? do_free(n, name, err)
+         : what < 15 ? do_free(n, other, err)
                      : do_rename(n, name, err);
     unlock(n);
     return rc;
@@ -348,8 +359,6 @@ static void make_trouble(const struct vt *v, const pid_t pids[NODES], unsigned s
             continue;
         }
         next = history->ops + 6;
-        if (next / 5000 != (next - 6) / 5000)
-            printf("# %u operations\n", next);
         trouble(v, pids, &seed);
         new_minute(v);
     }
@@ -459,9 +468,42 @@ static size_t reconcile_each(const struct vt *v)
     return needed;
 }
 
+/* In peace: what is freed is gone, and the next round does not begin with ever more volumes. */
+static unsigned free_half(struct vt *v)
+{
+    _tns_json_ json_t *before = NULL;
+    _tns_json_ json_t *after = NULL;
+    json_t *row;
+    size_t i;
+    unsigned freed = 0;
+
+    vt_ok(v, tns_volume_list(v->st, 0, &before, &v->err));
+    json_array_foreach(before, i, row)
+    {
+        const char *name = json_string_value(json_object_get(row, "volname"));
+        int rc = i % 2 ? tns_volume_free(v->st, name, &v->err) : -TNS_E_CONFLICT;
+
+        /* others are clones of it */
+        ck_assert_msg(rc == 0 || rc == -TNS_E_CONFLICT, "%s: %s", name, v->err.text);
+        tns__error_clear(&v->err);
+        freed += rc == 0;
+        if (rc == 0)
+            json_object_set_new(row, "freed", json_true());
+    }
+    vt_ok(v, tns_volume_list(v->st, 0, &after, &v->err));
+    json_array_foreach(before, i, row)
+    {
+        const char *name = json_string_value(json_object_get(row, "volname"));
+
+        ck_assert_msg(in_list(after, name) == !json_object_get(row, "freed"), "%s", name);
+    }
+    return freed;
+}
+
 static void verdict(struct vt *v, unsigned seed)
 {
     unsigned certain[2] = { 0, 0 };
+    unsigned freed;
     size_t needed;
     size_t left;
 
@@ -469,38 +511,33 @@ static void verdict(struct vt *v, unsigned seed)
     needed = reconcile_each(v);
     judge(v, seed, certain);
     left = vt_invariants(v) - needed;
+    freed = free_half(v);
     printf("# %s, seed %u: %u operations, %u done, %u certainly there, %u certainly gone, "
-           "%zu needed by clones, orphans: %zu\n",
+           "%u freed in peace, %zu needed by clones, orphans: %zu\n",
            tst_cell()->release, seed, history->ops - NODES, history->acked, certain[1],
-           certain[0], needed, left);
+           certain[0], freed, needed, left);
+    fflush(stdout);
     ck_assert_msg(left == 0, "seed %u: %zu objects are left over", seed, left);
     /* Mostly refused, it would have shown nothing. */
     ck_assert_msg(history->acked > history->ops / 4, "seed %u: only %u of %u were done",
                   seed, history->acked, history->ops);
 }
 
-static void play(unsigned seed, unsigned ops)
+static void play_round(struct vt *v, unsigned seed, unsigned ops)
 {
-    struct vt v;
     pid_t pids[NODES];
     unsigned i;
 
-    history = mmap(NULL, sizeof(*history), PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    ck_assert_ptr_ne(history, MAP_FAILED);
-    vt_open(&v, tst_cell_sim());
-    tst_sim_world(v.sim, "{\"check_replies\": 0}");
-    printf("# seed %u, %u operations, %d nodes\n", seed, ops, NODES);
-    fflush(stdout);
+    memset(history, 0, sizeof(*history));
     for (i = 0; i < NODES; i++) {
         pids[i] = fork();
         ck_assert_int_ge(pids[i], 0);
         if (pids[i] == 0) {
-            node_run(&v, i, seed, ops);
+            node_run(v, i, seed, ops);
             _exit(0);
         }
     }
-    make_trouble(&v, pids, seed, ops);
+    make_trouble(v, pids, seed, ops);
     for (i = 0; i < NODES; i++) {
         int status = 0;
 
@@ -508,7 +545,25 @@ static void play(unsigned seed, unsigned ops)
         ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
                       "seed %u: node %u ended with status %d", seed, i, status);
     }
-    verdict(&v, seed);
+    verdict(v, seed);
+}
+
+static void play(unsigned seed, unsigned ops)
+{
+    struct vt v;
+    unsigned done;
+
+    history = mmap(NULL, sizeof(*history), PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(history, MAP_FAILED);
+    vt_open(&v, tst_cell_sim());
+    tst_sim_world(v.sim, "{\"check_replies\": 0}");
+    printf("# seed %u, %u operations, %d nodes\n", seed, ops, NODES);
+    /* each round goes on with what the one before has left */
+    for (done = 0; done < ops; done += ROUND) {
+        fflush(stdout);
+        play_round(&v, seed + done, ops - done < ROUND ? ops - done : ROUND);
+    }
     tst_sim_world(v.sim, "{\"check_replies\": 1}");
     vt_close(&v);
     munmap(history, sizeof(*history));

@@ -25,6 +25,7 @@ sub plugin_up () {
     require TNStor::Handles;
     require TNStor::Secrets;
     $TNStor::Secrets::DIR = '/etc/pve/priv/storage';
+    $TNStor::Handles::TIMEOUT_MS = 400_000; # this processor is emulated; how long things take is not what is checked
     %TNStor::Handles::NODE = (tn_holder => '/job/build/bin/tnsessiond');
     $cfg = $PVE::Storage::config
         = PVE::Storage::Plugin->parse_config('/etc/pve/storage.cfg', read_file('/etc/pve/storage.cfg'));
