@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAP_MS 60000u
+#define MAP_MS 600000u /* the caller's deadline comes before */
 #define GROW_MS 30000u
 #define REMOVE_MS 30000u
 /* multipathd makes a map by itself when it sees the path; after this it is told. */
@@ -71,6 +71,7 @@ struct awaited {
     const struct tns__paths *paths;
     const char *naa;
     uint64_t nudge_ns; /* when multipathd is told next */
+    unsigned nudge_ms; /* and how long it has after that   */
     struct tns__mpmap map;
 };
 
@@ -83,7 +84,9 @@ static void nudge(struct awaited *a)
 
     if (tns__now_ns() < a->nudge_ns)
         return;
-    a->nudge_ns = tns__now_ns() + 3 * TNS_MS(NUDGE_MS);
+    /* one that is busy with a hundred paths is not helped by being asked for each again and again */
+    a->nudge_ms *= 3;
+    a->nudge_ns = tns__now_ns() + TNS_MS(a->nudge_ms);
     for (size_t i = 0; i < a->paths->n; i++) {
         struct tns__mpmap map;
         bool is_in = false;
@@ -141,7 +144,8 @@ int tns__mpmap_wait(struct tns_node *node, const struct tns__paths *paths, const
     struct awaited a = { .node = node,
                          .paths = paths,
                          .naa = naa,
-                         .nudge_ns = tns__now_ns() + TNS_MS(NUDGE_MS) };
+                         .nudge_ns = tns__now_ns() + TNS_MS(NUDGE_MS),
+                         .nudge_ms = NUDGE_MS };
     int rc;
 
     tns__uevent_open(&ue);
