@@ -40,8 +40,9 @@ static bool zvols_of(const struct tns_storage *st, const char *linkname, struct 
         return false;
     ret->zvol[1][0] = '\0';
     /* a template of a release that cannot rename */
-    return !name.is_base || (tns__fmt(leaf, sizeof(leaf), "vm-%s", name.leaf + strlen("base-")) &&
-                             tns__zvol_name(st->opt.dataset, leaf, ret->zvol[1], NULL) == 0);
+    return !name.is_base ||
+           (tns__fmt(leaf, sizeof(leaf), "vm-%s", name.leaf + strlen("base-")) &&
+            tns__zvol_name(st->opt.dataset, leaf, ret->zvol[1], NULL) == 0);
 }
 
 static bool is_listed(const struct tns_dataset_list *list, const struct wanted *w)

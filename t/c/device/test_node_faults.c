@@ -174,7 +174,8 @@ START_TEST(test_d01_the_next_volume_of_a_name_is_not_used_through_the_map_of_the
 }
 END_TEST
 
-START_TEST(test_d01_the_next_volume_of_a_name_is_refused_while_the_map_of_the_one_before_is_open)
+START_TEST(
+    test_d01_the_next_volume_of_a_name_is_refused_while_the_map_of_the_one_before_is_open)
 {
     next_of_the_name();
     world_process(w, 4711, "kvm\n", "/dev/dm-3");
@@ -185,7 +186,8 @@ START_TEST(test_d01_the_next_volume_of_a_name_is_refused_while_the_map_of_the_on
 }
 END_TEST
 
-START_TEST(test_d01_the_next_volume_of_a_name_is_not_used_through_the_disk_of_the_one_before)
+START_TEST(
+    test_d01_the_next_volume_of_a_name_is_not_used_through_the_disk_of_the_one_before)
 {
     want.multipath = false;
     world_multipathd_stop(w);

@@ -487,7 +487,8 @@ static void add(TCase *tc)
     tcase_add_test(
         tc, test_d27_a_child_that_inherits_a_handle_is_refused_and_leaves_it_working);
     tcase_add_test(
-        tc, test_the_record_of_a_volume_that_was_freed_elsewhere_goes_when_another_is_mapped);
+        tc,
+        test_the_record_of_a_volume_that_was_freed_elsewhere_goes_when_another_is_mapped);
     tcase_add_test(tc, test_records_stay_while_the_nas_cannot_tell_what_is_gone);
     tcase_add_test(tc, test_d02_mapping_a_volume_tidies_up_after_others_but_not_each_time);
     tcase_add_test(
