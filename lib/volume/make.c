@@ -38,6 +38,7 @@ int tns__make_init(struct tns_make *m, struct tns_storage *st, const char *what,
     if (!tns__uuid_new(m->op))
         return tns__error_set(err, TNS_E_DEVICE, "no random number from the kernel");
     m->nas_refuses_twins = caps->release >= 2510;
+    m->asks_together = tns__dataset_takes_within(caps);
     m->staged = m->origin ? !tns__clone_takes_tags(caps) : caps->create_drops_tags;
     if (!m->staged)
         return 0;
@@ -66,9 +67,9 @@ static json_t *make_tags(struct tns_make *m, struct tns_error *err)
     return rc ? NULL : TNS_STEAL(tags);
 }
 
-static void queries_put(struct tns_batch *b, struct tns_make *m)
+void tns__make_queries_put(struct tns_batch *b, struct tns_make *m)
 {
-    if (!m->mappings)
+    if (!m->mappings && !tns__lun_remembered(m->st))
         tns__mapping_list_put(b, NULL, &m->mappings);
     if (!m->targets)
         tns__target_list_put(b, &m->targets);
@@ -83,7 +84,7 @@ static int ask_targets(struct tns_make *m, struct tns_error *err)
     b = tns__batch_new(m->st->session);
     if (!b)
         return tns__error_nomem(err);
-    queries_put(b, m);
+    tns__make_queries_put(b, m);
     return tns__batch_run(b, err);
 }
 
@@ -122,7 +123,7 @@ static int create_new(struct tns_make *m, const json_t *tags, struct tns_error *
     call = tns__zvol_create_put(b, &spec);
     if (!m->parent)
         parent_call = tns__dataset_get_put(b, opt->dataset, &m->parent);
-    queries_put(b, m);
+    tns__make_queries_put(b, m);
     rc = tns__batch_run(b, err);
     create = tns__batch_error(b, call);
     if (!create)

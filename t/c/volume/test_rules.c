@@ -418,6 +418,91 @@ START_TEST(test_a_lun_that_was_just_freed_is_not_given_out_again)
 }
 END_TEST
 
+static json_int_t target_id(const struct vt *v)
+{
+    _tns_json_ json_t *world = tst_sim_get(v->sim, "/world");
+
+    return json_integer_value(
+        json_object_get(vt_row(world, "target", "name", v->target), "id"));
+}
+
+/* All numbers but these two are somebody else's meanwhile. */
+static void take_numbers_but(const struct vt *v, json_int_t one, json_int_t other)
+{
+    json_int_t target = target_id(v);
+    json_t *rows = json_array();
+    _tns_json_ json_t *body = json_pack("{s:o}", "insert", rows);
+    int lun;
+
+    for (lun = 1; lun <= 1024; lun++)
+        if (lun != one && lun != other)
+            json_array_append_new(rows, json_pack("{s:s, s:{s:I, s:i, s:i}}", "table",
+                                                  "mapping", "row", "target", target,
+                                                  "extent", 500000 + lun, "lunid", lun));
+    json_decref(tst_sim_post(v->sim, "/world", body));
+}
+
+static void remove_target(const struct vt *v)
+{
+    char text[100];
+
+    snprintf(text, sizeof(text), "{\"remove\": {\"table\": \"target\", \"id\": %lld}}",
+             (long long)target_id(v));
+    tst_sim_world(v->sim, text);
+}
+
+START_TEST(test_numbers_that_others_took_since_the_last_volume_are_not_given_out_twice)
+{
+    struct vt v;
+    struct tns_storage *other;
+    char name[256];
+    json_int_t first;
+    json_int_t left;
+
+    vt_open(&v, tst_cell_sim());
+    other = vt_more(&v, "n2", NULL);
+    a_disk(&v);
+    first = vt_lun_of(&v, DISK);
+    left = first == 1024 ? 1 : first + 1;
+    take_numbers_but(&v, first, left);
+    /* By what this handle knows a thousand numbers are free; one is. */
+    vt_ok(&v, tns_volume_alloc(v.st, 100, "vm-100-disk-1", GIB, name, &v.err));
+    ck_assert_int_eq(vt_lun_of(&v, "vm-100-disk-1"), left);
+    /* The other one's free is not known here either, and a full target has a further one. */
+    vt_ok(&v, tns_volume_free(other, DISK, &v.err));
+    vt_ok(&v, tns_volume_alloc(v.st, 100, "vm-100-disk-2", GIB, name, &v.err));
+    ck_assert_int_eq(vt_lun_of(&v, "vm-100-disk-2"), first);
+    tns_storage_close(other);
+    remove_target(&v);
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_a_target_that_was_made_anew_is_not_taken_for_the_one_before)
+{
+    struct vt v;
+    char name[256];
+    char text[400];
+    json_int_t was;
+
+    vt_open(&v, tst_cell_sim());
+    a_disk(&v);
+    vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
+    was = target_id(&v);
+    snprintf(text, sizeof(text),
+             "{\"remove\": {\"table\": \"target\", \"id\": %lld}, \"insert\": {\"table\": "
+             "\"target\", \"row\": {\"name\": \"%s\", \"alias\": null, \"mode\": "
+             "\"ISCSI\", \"rel_tgt_id\": 9, \"auth_networks\": [], \"groups\": []}}}",
+             (long long)was, v.target);
+    tst_sim_world(v.sim, text);
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    ck_assert_int_ne(target_id(&v), was);
+    ck_assert_int_gt(vt_lun_of(&v, DISK), 0);
+    ck_assert_uint_eq(vt_invariants(&v), 0);
+    vt_close(&v);
+}
+END_TEST
+
 START_TEST(test_a_full_target_is_followed_by_a_further_one)
 {
     struct vt v;
@@ -558,6 +643,9 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_a_held_snapshot_stops_delete_rollback_and_free_by_name);
     tcase_add_test(tc, test_a_clone_that_appears_between_check_and_delete_survives);
     tcase_add_test(tc, test_a_lun_that_was_just_freed_is_not_given_out_again);
+    tcase_add_test(
+        tc, test_numbers_that_others_took_since_the_last_volume_are_not_given_out_twice);
+    tcase_add_test(tc, test_a_target_that_was_made_anew_is_not_taken_for_the_one_before);
     tcase_add_test(tc, test_a_full_target_is_followed_by_a_further_one);
     tcase_add_test(
         tc, test_a_forgotten_clone_to_read_from_does_not_block_deleting_its_snapshot);

@@ -67,6 +67,35 @@ START_TEST(test_the_longest_name_works_and_a_longer_one_is_refused)
 }
 END_TEST
 
+/* A dataset so deep that only few names fit into one question. */
+START_TEST(test_a_free_name_is_found_where_names_are_long)
+{
+    struct vt v;
+    struct tns_storage *st;
+    char deep[200];
+    char text[300];
+    char want[64];
+    char name[256];
+
+    vt_open(&v, tst_cell_sim());
+    snprintf(deep, sizeof(deep), "%s/", v.dataset);
+    memset(deep + strlen(deep), 'd', 120 - strlen(deep));
+    deep[120] = '\0';
+    snprintf(text, sizeof(text), "{\"dataset\": {\"name\": \"%s\", \"create\": {}}}", deep);
+    tst_sim_world(v.sim, text);
+    snprintf(text, sizeof(text), "{\"dataset\": \"%s\"}", deep);
+    st = vt_more(&v, "n1", text);
+    for (unsigned i = 0; i < 14; i++) {
+        vt_ok(&v, tns_volume_alloc(st, 100, NULL, GIB, name, &v.err));
+        snprintf(want, sizeof(want), "vm-100-disk-%u", i);
+        ck_assert_str_eq(name, want);
+    }
+    tns_storage_close(st);
+    vt_world(&v, "{\"destroy\": \"%s\"}");
+    vt_close(&v);
+}
+END_TEST
+
 START_TEST(test_what_is_missing_is_not_found)
 {
     struct vt v;
@@ -299,6 +328,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_create_needs_a_size_and_a_guest);
     tcase_add_test(tc, test_create_twice_is_refused_with_any_size);
     tcase_add_test(tc, test_the_longest_name_works_and_a_longer_one_is_refused);
+    tcase_add_test(tc, test_a_free_name_is_found_where_names_are_long);
     tcase_add_test(tc, test_what_is_missing_is_not_found);
     tcase_add_test(tc, test_deleting_what_is_not_there_succeeds);
     tcase_add_test(tc, test_a_second_free_changes_nothing);
