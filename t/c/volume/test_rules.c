@@ -596,35 +596,6 @@ START_TEST(test_paths_need_no_network)
 }
 END_TEST
 
-/* ---- keys ---- */
-
-START_TEST(test_a_read_only_key_is_refused_and_leaves_nothing)
-{
-    struct vt v;
-    char name[256];
-    _tns_json_ json_t *body =
-        json_pack("{s:{s:s, s:s, s:b, s:[s,s]}}", "keys", "user", "reader", "name", "r",
-                  "full", 0, "roles", "READONLY_ADMIN", "POOL_READ");
-    _tns_json_ json_t *answer = NULL;
-    char text[300];
-    struct tns_storage *st;
-    const char *key;
-
-    if (!(tst_cell_is("25.10", "jsonrpc") || tst_cell_is("26", NULL)))
-        return; /* keys have roles from 25.04 on */
-    vt_open(&v, tst_cell_sim());
-    answer = tst_sim_post(v.sim, "/world", body);
-    key = json_string_value(json_array_get(json_object_get(answer, "keys"), 0));
-    ck_assert_ptr_nonnull(key);
-    snprintf(text, sizeof(text), "{\"api_key\": \"%s\"}", key);
-    st = vt_more(&v, "n1", text);
-    vt_fails(&v, tns_volume_alloc(st, 100, NULL, GIB, name, &v.err), TNS_E_PERMISSION);
-    vt_nothing_left(&v);
-    tns_storage_close(st);
-    vt_close(&v);
-}
-END_TEST
-
 static void add(TCase *tc)
 {
     tcase_add_test(tc, test_two_storages_on_one_dataset_never_touch_each_others_volumes);
@@ -651,7 +622,6 @@ static void add(TCase *tc)
         tc, test_a_forgotten_clone_to_read_from_does_not_block_deleting_its_snapshot);
     tcase_add_test(tc, test_unmapping_a_snapshot_removes_its_clone);
     tcase_add_test(tc, test_paths_need_no_network);
-    tcase_add_test(tc, test_a_read_only_key_is_refused_and_leaves_nothing);
 }
 
 int main(void)
