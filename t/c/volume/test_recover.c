@@ -199,6 +199,195 @@ START_TEST(test_a_volume_cloned_while_it_was_freed_waits_for_its_clone)
 }
 END_TEST
 
+/* ---- C22: the pool went away and came again, or the volumes are on another one now ---- */
+
+static json_t *row_of_disk(const struct vt *v, json_t **ret_world, const char *leaf)
+{
+    char disk[340];
+
+    *ret_world = tst_sim_get(v->sim, "/world");
+    snprintf(disk, sizeof(disk), "zvol/%s/%s", v->dataset, leaf);
+    return vt_row(*ret_world, "extent", "disk", disk);
+}
+
+static json_int_t extent_id(const struct vt *v, const char *leaf)
+{
+    _tns_json_ json_t *world = NULL;
+
+    return json_integer_value(json_object_get(row_of_disk(v, &world, leaf), "id"));
+}
+
+static void naa_of(const struct vt *v, const char *leaf, char ret[64])
+{
+    _tns_json_ json_t *world = NULL;
+
+    snprintf(ret, 64, "%s",
+             json_string_value(json_object_get(row_of_disk(v, &world, leaf), "naa")));
+}
+
+/* The GUIDs of pools are kept, as in a cluster. */
+static void move_to_own_pool(struct vt *v)
+{
+    tst_file(v->root, "etc/pve/priv/.here", "");
+    vt_own_pool(v, 100 * GIB, NULL);
+}
+
+static void pool_is_away(const struct vt *v, bool away)
+{
+    char text[200];
+
+    snprintf(text, sizeof(text), "{\"pool\": {\"name\": \"p%s\", \"exported\": %d}}",
+             v->target, away);
+    tst_sim_world(v->sim, text);
+}
+
+static void extent_enabled(const struct vt *v, const char *leaf, bool enabled)
+{
+    char text[200];
+
+    snprintf(text, sizeof(text), "{\"extent\": {\"id\": %lld, \"set\": {\"enabled\": %d}}}",
+             (long long)extent_id(v, leaf), enabled);
+    tst_sim_world(v->sim, text);
+}
+
+static void removed(const struct vt *v, const char *table, json_int_t id)
+{
+    char text[200];
+
+    snprintf(text, sizeof(text), "{\"remove\": {\"table\": \"%s\", \"id\": %lld}}", table,
+             (long long)id);
+    tst_sim_world(v->sim, text);
+}
+
+/* Nothing is taken for gone, and nothing is changed: what the extents stand on is out of
+ * sight, not destroyed. */
+static void refuses_while_away(struct vt *v)
+{
+    json_t *out = NULL;
+    char name[256];
+
+    vt_fails(v, tns_storage_reconcile(v->st, 1, &out, &v->err), TNS_E_UNAVAILABLE);
+    vt_fails(v, tns_volume_free(v->st, DISK, &v->err), TNS_E_UNAVAILABLE);
+    vt_fails(v, tns_volume_alloc(v->st, 100, DISK, GIB, name, &v->err), TNS_E_UNAVAILABLE);
+    vt_fails(v, tns_volume_list(v->st, 0, &out, &v->err), TNS_E_UNAVAILABLE);
+}
+
+/* The NAS disables what is exported of a pool that it exports, and enables it when it
+ * imports it again. */
+START_TEST(test_c22_a_pool_that_comes_back_with_its_extents_is_as_it_was)
+{
+    struct vt v;
+    char before[64];
+    char after[64];
+    json_int_t lun;
+
+    vt_open(&v, tst_cell_sim());
+    move_to_own_pool(&v);
+    a_disk(&v);
+    naa_of(&v, DISK, before);
+    lun = vt_lun_of(&v, DISK);
+    extent_enabled(&v, DISK, false);
+    pool_is_away(&v, true);
+    refuses_while_away(&v);
+    pool_is_away(&v, false);
+    reconciled(&v, DISK, "disabled", "none"); /* that is the NAS's to end, or an admin's */
+    extent_enabled(&v, DISK, true);
+    reconciled(&v, DISK, "ready", "none");
+    naa_of(&v, DISK, after);
+    ck_assert_str_eq(after, before);
+    ck_assert_int_eq(vt_lun_of(&v, DISK), lun);
+    vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
+    vt_nothing_left(&v);
+    vt_close(&v);
+}
+END_TEST
+
+/* "Delete configuration of shares": mappings and extents go with the pool, and a target
+ * that has none left. */
+START_TEST(test_c22_volumes_are_exported_again_after_their_pool_was_exported_and_imported)
+{
+    struct vt v;
+    char other[256];
+    char clone[256];
+    _tns_json_ json_t *world = NULL;
+    _tns_json_ json_t *plan = NULL;
+
+    vt_open(&v, tst_cell_sim());
+    move_to_own_pool(&v);
+    a_disk(&v);
+    vt_ok(&v, tns_volume_alloc(v.st, 101, NULL, 2 * GIB, other, &v.err));
+    vt_ok(&v, tns_snapshot_create(v.st, DISK, "s1", &v.err));
+    vt_ok(&v, tns_volume_clone(v.st, DISK, "s1", 102, clone, &v.err));
+    removed(&v, "extent", extent_id(&v, DISK));
+    removed(&v, "extent", extent_id(&v, other));
+    removed(&v, "extent", extent_id(&v, clone));
+    world = tst_sim_get(v.sim, "/world");
+    removed(&v, "target",
+            json_integer_value(
+                json_object_get(vt_row(world, "target", "name", v.target), "id")));
+    pool_is_away(&v, true);
+    refuses_while_away(&v);
+    pool_is_away(&v, false);
+
+    ck_assert(vt_listed(&v, DISK)); /* it is there, if not for initiators */
+    reconciled(&v, DISK, "missing-extent", "failed");
+    vt_ok(&v, tns_storage_setup(v.st, 0, &plan, &v.err));
+    reconciled(&v, DISK, "missing-extent", "published");
+    reconciled(&v, other, "ready", "none");
+    reconciled(&v, clone, "ready", "none");
+    ck_assert_uint_eq(vt_invariants(&v), 0);
+    ck_assert_int_gt(vt_lun_of(&v, DISK), 0);
+    ck_assert_int_ne(vt_lun_of(&v, DISK), vt_lun_of(&v, other));
+    vt_ok(&v, tns_volume_free(v.st, clone, &v.err));
+    vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
+    vt_ok(&v, tns_volume_free(v.st, other, &v.err));
+    vt_nothing_left(&v);
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_volumes_of_a_dataset_that_moved_to_another_pool_are_adopted_and_exported)
+{
+    struct vt v;
+    struct vt first;
+    char text[300];
+    char before[64];
+    char after[64];
+    json_int_t lun;
+    _tns_json_ json_t *report = NULL;
+
+    vt_open(&v, tst_cell_sim());
+    a_disk(&v);
+    first = v;
+    naa_of(&first, DISK, before);
+    lun = vt_lun_of(&first, DISK);
+    move_to_own_pool(&v);
+    snprintf(text, sizeof(text),
+             "{\"replicate\": {\"from\": \"%s/" DISK "\", \"to\": \"%s/" DISK "\"}}",
+             first.dataset, v.dataset);
+    tst_sim_world(v.sim, text);
+
+    /* The tags say that they are about another place: nobody's until an administrator says so. */
+    ck_assert(!vt_listed(&v, DISK));
+    reconciled(&v, DISK, "moved", "none");
+    vt_ok(&v, tns_storage_adopt_all(v.st, 0, &report, &v.err));
+    ck_assert(vt_listed(&v, DISK));
+    reconciled(&v, DISK, "missing-extent", "published");
+    reconciled(&v, DISK, "ready", "none");
+    /* Another identity than the one left behind, which is as it was. */
+    naa_of(&v, DISK, after);
+    ck_assert_str_ne(after, before);
+    naa_of(&first, DISK, after);
+    ck_assert_str_eq(after, before);
+    ck_assert_int_eq(vt_lun_of(&first, DISK), lun);
+    ck_assert_int_ne(vt_lun_of(&v, DISK), lun);
+    vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
+    vt_nothing_left(&v);
+    ck_assert(vt_exists(&first, DISK));
+    vt_close(&v);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
     tcase_add_test(
@@ -208,6 +397,11 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_a_free_that_failed_is_finished_by_any_node_at_once);
     tcase_add_test(tc, test_freeing_what_another_free_removes_meanwhile_succeeds);
     tcase_add_test(tc, test_a_volume_cloned_while_it_was_freed_waits_for_its_clone);
+    tcase_add_test(tc, test_c22_a_pool_that_comes_back_with_its_extents_is_as_it_was);
+    tcase_add_test(
+        tc, test_c22_volumes_are_exported_again_after_their_pool_was_exported_and_imported);
+    tcase_add_test(
+        tc, test_volumes_of_a_dataset_that_moved_to_another_pool_are_adopted_and_exported);
 }
 
 int main(void)

@@ -313,6 +313,100 @@ START_TEST(test_a_volume_too_large_names_the_numbers_and_leaves_nothing)
 }
 END_TEST
 
+static double gib_available(const struct vt *v)
+{
+    _tns_json_ json_t *world = tst_sim_get(v->sim, "/world");
+
+    return (double)json_integer_value(
+               json_object_get(vt_row(world, "dataset", "name", v->dataset), "available")) /
+           (double)GIB;
+}
+
+/* All that the error must say, each with its number. */
+static void says_number(const struct vt *v, const char *before, double gib,
+                        const char *behind)
+{
+    char text[200];
+
+    snprintf(text, sizeof(text), "%s%.1f GiB%s", before, gib, behind);
+    tst_says(&v->err, text);
+}
+
+static void grow_to(struct vt *v, uint64_t size_bytes)
+{
+    ck_assert_int_eq(tns_volume_resize(v->st, DISK, size_bytes, &v->err), -TNS_E_CAPACITY);
+    tst_says(&v->err, vt_zvol(v, DISK));
+    tst_says(&v->err, v->dataset);
+}
+
+static void still_has(struct vt *v, uint64_t size_bytes)
+{
+    _tns_json_ json_t *info = NULL;
+
+    tns__error_clear(&v->err);
+    vt_ok(v, tns_volume_info(v->st, DISK, &info, &v->err));
+    ck_assert_int_eq(json_integer_value(json_object_get(info, "size")),
+                     (json_int_t)size_bytes);
+}
+
+START_TEST(test_c19_a_resize_names_what_it_needs_and_what_is_available)
+{
+    struct vt v;
+    char name[256];
+
+    vt_open(&v, tst_cell_sim());
+    vt_own_pool(&v, 20 * GIB, NULL);
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    grow_to(&v, 41 * GIB);
+    says_number(&v, "needs ", 40.0, "");
+    says_number(&v, "has ", gib_available(&v), " available: ");
+    still_has(&v, GIB);
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_c19_a_resize_names_the_quota_that_is_in_the_way)
+{
+    struct vt v;
+    char name[256];
+
+    vt_open(&v, tst_cell_sim());
+    vt_own_pool(&v, 100 * GIB, NULL);
+    vt_world(&v, "{\"dataset\": {\"name\": \"%s\", \"quota\": 8589934592}}");
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    grow_to(&v, 21 * GIB);
+    says_number(&v, "needs ", 20.0, "");
+    says_number(&v, "has ", gib_available(&v), " available within its quota of 8.0 GiB: ");
+    still_has(&v, GIB);
+    vt_close(&v);
+}
+END_TEST
+
+/* Of 20 GiB a volume that has 8 may have 16: it may grow by 8, and not by 8.5. */
+START_TEST(test_c19_a_resize_of_a_thick_volume_names_the_four_fifths_that_it_may_have)
+{
+    struct vt v;
+    char name[256];
+    double there;
+
+    vt_open(&v, tst_cell_sim());
+    vt_own_pool(&v, 100 * GIB, "{\"tn_sparse\": \"0\"}");
+    vt_world(&v, "{\"dataset\": {\"name\": \"%s\", \"quota\": 21474836480}}");
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, 8 * GIB, name, &v.err));
+    there = gib_available(&v);
+    ck_assert(there > 11.0 && there <= 12.0);
+    grow_to(&v, 16 * GIB + GIB / 2);
+    says_number(&v, "needs ", 8.5, "");
+    says_number(&v, "has ", there, " available within its quota of 20.0 GiB");
+    says_number(&v, "of which volumes may take 80 %, ", (there + 8.0) / 5.0 * 4.0 - 8.0,
+                ":");
+    still_has(&v, 8 * GIB);
+    vt_ok(&v, tns_volume_resize(v.st, DISK, 15 * GIB, &v.err));
+    still_has(&v, 15 * GIB);
+    vt_close(&v);
+}
+END_TEST
+
 START_TEST(test_a_locked_dataset_refuses_and_is_never_taken_for_empty)
 {
     struct vt v;
@@ -609,6 +703,10 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_names_outside_the_grammar_are_refused_before_anything_is_sent);
     tcase_add_test(tc, test_names_in_both_forms_are_parsed);
     tcase_add_test(tc, test_a_volume_too_large_names_the_numbers_and_leaves_nothing);
+    tcase_add_test(tc, test_c19_a_resize_names_what_it_needs_and_what_is_available);
+    tcase_add_test(tc, test_c19_a_resize_names_the_quota_that_is_in_the_way);
+    tcase_add_test(
+        tc, test_c19_a_resize_of_a_thick_volume_names_the_four_fifths_that_it_may_have);
     tcase_add_test(tc, test_a_locked_dataset_refuses_and_is_never_taken_for_empty);
     tcase_add_test(tc, test_an_exported_pool_is_unavailable_and_never_empty);
     tcase_add_test(tc, test_a_held_snapshot_stops_delete_rollback_and_free_by_name);
