@@ -168,6 +168,10 @@ int tns__filesystem_create(struct tns_session *s, const char *id, const char *co
  * set where it shows the properties (tns__dataset_set_tags() reads them back where it does not). */
 int tns__dataset_set_tags(struct tns_session *s, const char *id, const json_t *tags,
                           struct tns_error *err);
+/* The same when only one that has this tag with that value is meant: TNS_E_CONFLICT when it turns
+ * out to be another one by now, which has the new tags all the same. */
+int tns__dataset_set_tags_of(struct tns_session *s, const char *id, const json_t *tags,
+                             const char *tag, const char *value, struct tns_error *err);
 int tns__dataset_set_tags_put(struct tns_batch *b, const char *id, const json_t *tags);
 int tns__zvol_resize(struct tns_session *s, const char *id, uint64_t volsize_bytes,
                      bool sparse, struct tns_error *err);

@@ -194,7 +194,7 @@ static int alloc_named(struct tns_make *m, const char *text, struct tns_error *e
 
     strcpy(m->volname, name.leaf);
     rc = make_zvol(m, &local);
-    if (rc == -TNS_E_EXISTS && !m->have_zvol) {
+    if (rc == -TNS_E_EXISTS && !m->got_name) {
         m->made_extent = m->made_mapping = false;
         return resume(m, &name, err);
     }
@@ -218,7 +218,7 @@ static int alloc_any(struct tns_make *m, uint64_t vmid, struct tns_error *err)
         rc = make_zvol(m, &local);
         /* A definite refusal of a name that this operation never made: somebody was
          * faster. */
-        if (rc != -TNS_E_EXISTS || m->have_zvol)
+        if (rc != -TNS_E_EXISTS || m->got_name)
             return rc ? tns__error_copy(err, &local) : 0;
         rc = tns__make_init(m, m->st, m->what, err);
         if (rc)

@@ -31,6 +31,7 @@ int tns__make_init(struct tns_make *m, struct tns_storage *st, const char *what,
 
     m->st = st;
     m->what = what;
+    m->got_name = false;
     if (rc == 0)
         rc = tns__session_caps(st->session, &caps, err);
     if (rc)
@@ -101,6 +102,11 @@ static int create_failed(struct tns_make *m, const struct tns_batch *b, int pare
     return tns__batch_parent(m->st, b, parent_call, -create->code, err);
 }
 
+static void zvol_is_made(struct tns_make *m)
+{
+    m->have_zvol = m->made_zvol = m->got_name = true;
+}
+
 /* Creation goes first in the batch, and its outcome is what counts. */
 static int create_new(struct tns_make *m, const json_t *tags, struct tns_error *err)
 {
@@ -133,7 +139,7 @@ static int create_new(struct tns_make *m, const json_t *tags, struct tns_error *
     if (m->staged)
         m->have_staging = true;
     else
-        m->have_zvol = m->made_zvol = true;
+        zvol_is_made(m);
     if (rc == 0 && parent_call >= 0)
         rc = tns__preflight(m->st, m->parent, m->zvol, m->size_bytes, 0, err);
     return rc;
@@ -148,7 +154,7 @@ static int create_clone(struct tns_make *m, const json_t *tags, struct tns_error
     if (rc == 0 && m->staged)
         m->have_staging = true;
     else if (rc == 0)
-        m->have_zvol = m->made_zvol = true;
+        zvol_is_made(m);
     return rc;
 }
 
@@ -183,11 +189,12 @@ static int verify_zvol(void *op, bool *ret_done, struct tns_error *err)
 
     if (rc)
         return rc;
-    if (m->staged)
-        *ret_done = m->have_staging = found->n == 1;
-    else
-        *ret_done = m->have_zvol = m->made_zvol =
-            found->n == 1 && tns__tag_is(&found->items[0], TNS_TAG_OP, m->op);
+    *ret_done =
+        found->n == 1 && (m->staged || tns__tag_is(&found->items[0], TNS_TAG_OP, m->op));
+    if (*ret_done && m->staged)
+        m->have_staging = true;
+    else if (*ret_done)
+        zvol_is_made(m);
     tns__dataset_list_free(found);
     return 0;
 }
@@ -228,7 +235,7 @@ static int act_rename(void *op, struct tns_error *err)
         return 0;
     rc = tns__dataset_rename(m->st->session, m->staging, m->zvol, err);
     if (rc == 0)
-        m->have_zvol = m->made_zvol = true;
+        zvol_is_made(m);
     return rc;
 }
 
@@ -242,7 +249,7 @@ static int verify_rename(void *op, bool *ret_done, struct tns_error *err)
         return rc;
     *ret_done = found->n == 1 && tns__tag_is(&found->items[0], TNS_TAG_OP, m->op);
     if (*ret_done)
-        m->have_zvol = m->made_zvol = true;
+        zvol_is_made(m);
     tns__dataset_list_free(found);
     return 0;
 }

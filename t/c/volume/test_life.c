@@ -88,6 +88,7 @@ START_TEST(test_sizes_are_exact_to_the_byte)
 }
 END_TEST
 
+/* C33: newer snapshots block a rollback by name. C34: a name that is there is told. */
 START_TEST(test_snapshots_are_made_listed_rolled_back_and_deleted)
 {
     struct vt v;
@@ -147,6 +148,7 @@ START_TEST(test_rollback_removes_newer_snapshots_when_the_storage_says_so)
 }
 END_TEST
 
+/* C35; the lost reply is in test_rows, as C06 */
 START_TEST(test_resize_grows_and_refuses_to_shrink)
 {
     struct vt v;

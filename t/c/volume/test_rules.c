@@ -66,8 +66,9 @@ static void make_old(const struct vt *v, const char *leaf, int lun)
         publish(v, leaf, lun);
 }
 
-/* ---- whose is it ---- */
+/* ---- whose is it: C30, C40 ---- */
 
+/* C40 */
 START_TEST(test_two_storages_on_one_dataset_never_touch_each_others_volumes)
 {
     struct vt v;
@@ -91,6 +92,7 @@ START_TEST(test_two_storages_on_one_dataset_never_touch_each_others_volumes)
 }
 END_TEST
 
+/* C40 */
 START_TEST(test_two_clusters_on_one_dataset_never_touch_each_others_volumes)
 {
     struct vt v;
@@ -171,6 +173,7 @@ START_TEST(test_old_volumes_are_nobodys_where_two_clusters_share_a_dataset)
 }
 END_TEST
 
+/* C30 */
 START_TEST(test_a_replica_with_our_tags_is_foreign_until_it_is_adopted)
 {
     struct vt v;
@@ -291,6 +294,7 @@ START_TEST(test_names_in_both_forms_are_parsed)
 }
 END_TEST
 
+/* C19 */
 START_TEST(test_a_volume_too_large_names_the_numbers_and_leaves_nothing)
 {
     struct vt v;
@@ -407,6 +411,7 @@ START_TEST(test_c19_a_resize_of_a_thick_volume_names_the_four_fifths_that_it_may
 }
 END_TEST
 
+/* C21 */
 START_TEST(test_a_locked_dataset_refuses_and_is_never_taken_for_empty)
 {
     struct vt v;
@@ -427,6 +432,7 @@ START_TEST(test_a_locked_dataset_refuses_and_is_never_taken_for_empty)
 }
 END_TEST
 
+/* C22 */
 START_TEST(test_an_exported_pool_is_unavailable_and_never_empty)
 {
     struct vt v;
@@ -449,6 +455,7 @@ START_TEST(test_an_exported_pool_is_unavailable_and_never_empty)
 }
 END_TEST
 
+/* C32 */
 START_TEST(test_a_held_snapshot_stops_delete_rollback_and_free_by_name)
 {
     struct vt v;
@@ -468,6 +475,7 @@ START_TEST(test_a_held_snapshot_stops_delete_rollback_and_free_by_name)
 }
 END_TEST
 
+/* C32 */
 START_TEST(test_a_clone_that_appears_between_check_and_delete_survives)
 {
     struct vt v;

@@ -130,6 +130,7 @@ START_TEST(test_deleting_what_is_not_there_succeeds)
 }
 END_TEST
 
+/* C17 */
 START_TEST(test_a_second_free_changes_nothing)
 {
     struct vt v;
