@@ -199,6 +199,122 @@ START_TEST(test_a_volume_cloned_while_it_was_freed_waits_for_its_clone)
 }
 END_TEST
 
+/* ---- what is left over, and what only looks like it ---- */
+
+static json_int_t inserted(const struct vt *v, json_t *row, const char *table)
+{
+    _tns_json_ json_t *body =
+        json_pack("{s:{s:s, s:o}}", "insert", "table", table, "row", row);
+    _tns_json_ json_t *answer = tst_sim_post(v->sim, "/world", body);
+
+    return json_integer_value(json_object_get(json_object_get(answer, "insert"), "id"));
+}
+
+static json_int_t id_in(const struct vt *v, const char *table, const char *key,
+                        const char *value)
+{
+    _tns_json_ json_t *world = tst_sim_get(v->sim, "/world");
+
+    return json_integer_value(json_object_get(vt_row(world, table, key, value), "id"));
+}
+
+static void remove_row(const struct vt *v, const char *table, json_int_t id)
+{
+    char text[200];
+
+    snprintf(text, sizeof(text), "{\"remove\": {\"table\": \"%s\", \"id\": %lld}}", table,
+             (long long)id);
+    tst_sim_world(v->sim, text);
+}
+
+static void row_says(const json_t *report, const char *object, const char *class,
+                     const char *action)
+{
+    const json_t *row = vt_row(report, "volumes", "object", object);
+
+    ck_assert_msg(row != NULL, "%s is not reported", object);
+    ck_assert_str_eq(json_string_value(json_object_get(row, "class")), class);
+    ck_assert_str_eq(json_string_value(json_object_get(row, "action")), action);
+}
+
+START_TEST(test_orphans_that_are_ours_go_and_what_is_anothers_stays)
+{
+    struct vt v;
+    char disk[340];
+    char ours[120];
+    char theirs[120];
+    char mapping[64];
+    json_int_t stray;
+    json_int_t target;
+    _tns_json_ json_t *report = NULL;
+
+    vt_open(&v, tst_cell_sim());
+    a_disk(&v);
+    target = id_in(&v, "target", "name", v.target);
+    snprintf(disk, sizeof(disk), "zvol/%s/vm-100-gone", v.dataset);
+    snprintf(ours, sizeof(ours), "%s-gone", v.target);
+    snprintf(theirs, sizeof(theirs), "%s-theirs", v.target);
+    inserted(&v,
+             json_pack("{s:s, s:s, s:s}", "name", ours, "disk", disk, "comment",
+                       "tnstor " VT_OWNER " nas some-op"),
+             "extent");
+    snprintf(disk, sizeof(disk), "zvol/%s/vm-100-else", v.dataset);
+    inserted(&v,
+             json_pack("{s:s, s:s, s:s}", "name", theirs, "disk", disk, "comment",
+                       "by hand"),
+             "extent");
+    stray = inserted(&v,
+                     json_pack("{s:I, s:i, s:i}", "target", target, "extent", 987654,
+                               "lunid", 1024),
+                     "mapping");
+
+    vt_ok(&v, tns_storage_reconcile(v.st, 1, &report, &v.err));
+    snprintf(disk, sizeof(disk), "extent %s", ours);
+    row_says(report, disk, "orphan-extent", "removed");
+    snprintf(disk, sizeof(disk), "extent %s", theirs);
+    row_says(report, disk, "foreign", "none");
+    snprintf(mapping, sizeof(mapping), "mapping %lld", (long long)stray);
+    row_says(report, mapping, "orphan-mapping", "removed");
+    row_says(report, vt_zvol(&v, DISK), "ready", "none");
+    ck_assert_int_eq(id_in(&v, "extent", "name", ours), 0);
+    ck_assert_int_gt(id_in(&v, "extent", "name", theirs), 0);
+    remove_row(&v, "extent", id_in(&v, "extent", "name", theirs));
+    ck_assert_uint_eq(vt_invariants(&v), 0);
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_a_volume_that_lost_its_mapping_is_mapped_again_under_its_identity)
+{
+    struct vt v;
+    char disk[340];
+    char naa[64];
+    json_int_t extent;
+    _tns_json_ json_t *world = NULL;
+    json_t *row;
+    size_t i;
+
+    vt_open(&v, tst_cell_sim());
+    a_disk(&v);
+    snprintf(disk, sizeof(disk), "zvol/%s/" DISK, v.dataset);
+    extent = id_in(&v, "extent", "disk", disk);
+    world = tst_sim_get(v.sim, "/world");
+    snprintf(naa, sizeof(naa), "%s",
+             json_string_value(
+                 json_object_get(vt_row(world, "extent", "disk", disk), "naa")));
+    json_array_foreach(json_object_get(world, "mapping"), i, row)
+    {
+        if (json_integer_value(json_object_get(row, "extent")) == extent)
+            remove_row(&v, "mapping", json_integer_value(json_object_get(row, "id")));
+    }
+    reconciled(&v, DISK, "missing-mapping", "published");
+    reconciled(&v, DISK, "ready", "none");
+    ck_assert_int_eq(id_in(&v, "extent", "naa", naa), extent);
+    ck_assert_int_gt(vt_lun_of(&v, DISK), 0);
+    vt_close(&v);
+}
+END_TEST
+
 /* ---- C22: the pool went away and came again, or the volumes are on another one now ---- */
 
 static json_t *row_of_disk(const struct vt *v, json_t **ret_world, const char *leaf)
@@ -397,6 +513,9 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_a_free_that_failed_is_finished_by_any_node_at_once);
     tcase_add_test(tc, test_freeing_what_another_free_removes_meanwhile_succeeds);
     tcase_add_test(tc, test_a_volume_cloned_while_it_was_freed_waits_for_its_clone);
+    tcase_add_test(tc, test_orphans_that_are_ours_go_and_what_is_anothers_stays);
+    tcase_add_test(tc,
+                   test_a_volume_that_lost_its_mapping_is_mapped_again_under_its_identity);
     tcase_add_test(tc, test_c22_a_pool_that_comes_back_with_its_extents_is_as_it_was);
     tcase_add_test(
         tc, test_c22_volumes_are_exported_again_after_their_pool_was_exported_and_imported);

@@ -664,6 +664,43 @@ START_TEST(test_a_forgotten_clone_to_read_from_does_not_block_deleting_its_snaps
 }
 END_TEST
 
+static void forgotten_clone(struct vt *v, const char *snap)
+{
+    json_t *mapped = NULL;
+
+    vt_ok(v, tns_snapshot_create(v->st, DISK, snap, &v->err));
+    /* No iSCSI behind this tnsim: the clone is made, its device cannot come. */
+    ck_assert_int_ne(tns_volume_map(v->st, DISK, snap, &mapped, &v->err), 0);
+    tns__error_clear(&v->err);
+    ck_assert_uint_eq(vt_invariants(v), 1);
+}
+
+START_TEST(test_a_forgotten_clone_to_read_from_goes_with_reconcile_rollback_and_free)
+{
+    struct vt v;
+    struct tns_storage *removing;
+    _tns_json_ json_t *report = NULL;
+
+    vt_open(&v, tst_cell_sim());
+    a_disk(&v);
+    forgotten_clone(&v, "s1");
+    vt_ok(&v, tns_storage_reconcile(v.st, 1, &report, &v.err));
+    ck_assert_int_eq(json_integer_value(json_object_get(report, "repaired")), 1);
+    ck_assert_uint_eq(vt_invariants(&v), 0);
+
+    forgotten_clone(&v, "s2");
+    removing = vt_more(&v, "n1", "{\"tn_rollback_removes_newer\": \"1\"}");
+    vt_ok(&v, tns_rollback(removing, DISK, "s1", &v.err));
+    tns_storage_close(removing);
+    ck_assert_uint_eq(vt_invariants(&v), 0);
+
+    forgotten_clone(&v, "s3");
+    vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
+    vt_nothing_left(&v);
+    vt_close(&v);
+}
+END_TEST
+
 START_TEST(test_unmapping_a_snapshot_removes_its_clone)
 {
     struct vt v;
@@ -726,6 +763,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_a_full_target_is_followed_by_a_further_one);
     tcase_add_test(
         tc, test_a_forgotten_clone_to_read_from_does_not_block_deleting_its_snapshot);
+    tcase_add_test(
+        tc, test_a_forgotten_clone_to_read_from_goes_with_reconcile_rollback_and_free);
     tcase_add_test(tc, test_unmapping_a_snapshot_removes_its_clone);
     tcase_add_test(tc, test_paths_need_no_network);
 }
