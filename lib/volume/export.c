@@ -227,7 +227,6 @@ static int act_mapping(void *op, struct tns_error *err)
             m->made_mapping = true;
         if (rc != -TNS_E_EXISTS)
             break; /* EXISTS: somebody was faster with that number */
-        rc = 0;
     }
     return local.code ? tns__error_copy(err, &local) : 0;
 }
