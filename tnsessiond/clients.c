@@ -82,13 +82,12 @@ static bool read_call(struct client *c, json_t *message)
     struct item *item = tns__alloc(sizeof *item);
     const char *method;
     json_t *params = json_object_get(message, "params");
-    int64_t id, flags, left_ms = 0;
+    int64_t id, flags;
 
     if (!item)
         return false;
     if (tns__json_int(message, "id", &id, "call", NULL) ||
         tns__json_int(message, "flags", &flags, "call", NULL) ||
-        tns__json_int(message, "left_ms", &left_ms, "call", NULL) ||
         tns__json_str(message, "method", &method, "call", NULL) || !json_is_array(params)) {
         tns__free(item);
         return false;
@@ -99,8 +98,7 @@ static bool read_call(struct client *c, json_t *message)
                            .call = { .method = method,
                                      .params = params,
                                      .flags = (unsigned)flags,
-                                     .error = TNS_ERROR_INIT },
-                           .left_ms = left_ms > 0 ? (unsigned)left_ms : 0 };
+                                     .error = TNS_ERROR_INIT } };
     enqueue(c, item);
     return true;
 }
@@ -135,14 +133,16 @@ static void send_json(struct client *c, const json_t *message)
     }
 }
 
-void tnsd_client_welcome(struct client *c, const struct tns_session *s)
+void tnsd_client_welcome(struct client *c, const struct upstream *up)
 {
+    const struct tns_session *s = up->session;
     _tns_json_ json_t *message =
         json_pack("{s:b,s:s,s:i,s:s,s:i,s:s}", "up", 1, "host", s->at_host, "port",
                   (int)s->at_port, "fingerprint", s->fingerprint, "dialect",
                   (int)s->caps.dialect, "version", s->caps.version);
 
     c->welcomed = true;
+    c->serial = up->serial;
     send_json(c, message);
 }
 

@@ -52,6 +52,7 @@ struct upstream *tnsd_upstream(struct worker *w, unsigned ms, struct tns_error *
         tns__free(up);
         return NULL;
     }
+    up->serial = ++w->serial;
     up->next = w->ups;
     w->ups = up;
     tns__ctx_begin(&up->session->ctx, ms);
@@ -89,12 +90,19 @@ static void finish(struct item *item, bool broken)
     tnsd_item_free(item);
 }
 
-/* Everything on it gets the error that rpc left in each call. The clients are let go: when they come
- * back they are told what the NAS is by then. */
+/* The clients of a session are let go with it: when they come back they are told what the NAS is by
+ * then, and they see that it is another connection, behind which another NAS may be. */
+static void let_go(struct worker *w, const struct upstream *up)
+{
+    for (struct client *c = w->clients; c; c = c->next) {
+        if (c->welcomed && c->serial == up->serial)
+            tnsd_client_stop(c);
+    }
+}
+
+/* Everything on it gets the error that rpc left in each call. */
 static void broke(struct worker *w, struct upstream *up, const struct tns_error *why)
 {
-    bool current = !up->retired;
-
     tnsd_log(LOG_NOTICE, "connection lost: %s", why->text);
     while (up->items) {
         struct item *item = take_item(w, up, up->items);
@@ -103,18 +111,33 @@ static void broke(struct worker *w, struct upstream *up, const struct tns_error 
             tns__error_copy(&item->call.error, why);
         finish(item, true);
     }
+    let_go(w, up);
     tnsd_upstream_free(w, up);
-    for (struct client *c = w->clients; c && current; c = c->next) {
-        if (c->welcomed)
-            tnsd_client_stop(c);
-    }
 }
 
-bool tnsd_submit(struct worker *w, struct upstream *up, struct item *item)
+/* What is queued when its session goes never left, and must not go over another one unasked. */
+static void refuse(struct item *item)
 {
     struct tns_error why = TNS_ERROR_INIT;
-    struct tns_rpc *rpc = up->session->rpc;
 
+    tns__error_set(&why, TNS_E_TRANSPORT, "the session with the NAS has been made anew");
+    why.flags |= TNS_F_RETRYABLE;
+    item->call.error = why;
+    tnsd_client_stop(item->client);
+    finish(item, true);
+}
+
+void tnsd_submit(struct worker *w, struct item *item)
+{
+    struct tns_error why = TNS_ERROR_INIT;
+    struct upstream *up = w->ups;
+    struct tns_rpc *rpc;
+
+    if (!up || up->retired || up->serial != item->client->serial) {
+        refuse(item);
+        return;
+    }
+    rpc = up->session->rpc;
     item->up = up;
     item->next = up->items;
     up->items = item;
@@ -124,33 +147,20 @@ bool tnsd_submit(struct worker *w, struct upstream *up, struct item *item)
         item->client->submitted++;
     refresh_deadline(up);
     if (rpc->ops->submit(rpc, &item->call, &why) == 0)
-        return true;
+        return;
     why.flags |= TNS_F_RETRYABLE;
     broke(w, up, &why);
-    return false;
 }
 
-/* The NAS forgot the session (it lives 30 days at most): the call was not executed, and goes over
- * a new one. Calls on the old one are answered there. */
-static bool send_again(struct worker *w, struct upstream *up, struct item *item)
+/* The NAS forgot the session (it lives 30 days at most): there will be a new one as soon as the
+ * first client comes back. Calls on the old one are answered there. */
+static void retire(struct worker *w, struct upstream *up)
 {
-    struct tns_error why = TNS_ERROR_INIT;
-    struct upstream *fresh;
-
-    if (item->again || !item->client || !tns__error_is_expired(&item->call.error) ||
-        (item->call.error.flags & TNS_F_OUTCOME_UNKNOWN)) /* a job, which has begun */
-        return false;
-    if (!up->retired)
-        tnsd_log(LOG_NOTICE, "the session has expired: logging in again");
+    if (up->retired)
+        return;
+    tnsd_log(LOG_NOTICE, "the session has expired");
     up->retired = true;
-    fresh = tnsd_upstream(w, item->left_ms, &why);
-    if (!fresh)
-        return false;
-    item->again = true;
-    tns__call_clear(&item->call);
-    item->call.error = (struct tns_error)TNS_ERROR_INIT;
-    tnsd_submit(w, fresh, item);
-    return true;
+    let_go(w, up);
 }
 
 static bool is_mine(const struct upstream *up, const struct tns_call *call,
@@ -186,8 +196,9 @@ static bool pump_one(struct worker *w, struct upstream *up)
             continue;
         w->busy_ns = tns__now_ns();
         take_item(w, up, item);
-        if (!send_again(w, up, item))
-            finish(item, false);
+        if (tns__error_is_expired(&item->call.error))
+            retire(w, up);
+        finish(item, false);
     }
 }
 

@@ -112,7 +112,7 @@ static void welcome_all(struct worker *w)
     }
     for (struct client *c = w->clients; c; c = c->next) {
         if (!c->welcomed)
-            tnsd_client_welcome(c, up->session);
+            tnsd_client_welcome(c, up);
     }
 }
 
@@ -152,23 +152,12 @@ static void tend_parting(struct worker *w)
 static void submit_all(struct worker *w)
 {
     while (w->submitted < SUBMITTED_MAX) {
-        struct tns_error why = TNS_ERROR_INIT;
         struct item *item = tnsd_next_item(w);
-        struct upstream *up;
 
         if (!item)
             return;
         w->busy_ns = tns__now_ns();
-        up = tnsd_upstream(w, item->left_ms, &why);
-        if (up) {
-            tnsd_submit(w, up, item);
-            continue;
-        }
-        why.flags |= TNS_F_RETRYABLE;
-        item->call.error = why;
-        tnsd_client_answer(item->client, item, true);
-        tnsd_client_stop(item->client);
-        tnsd_item_free(item);
+        tnsd_submit(w, item);
     }
 }
 

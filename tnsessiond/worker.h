@@ -19,8 +19,6 @@ struct item {
     json_int_t id;
     json_t *message; /* holds method and params */
     struct tns_call call;
-    unsigned left_ms;
-    bool again; /* sent twice already, since the session had expired */
 };
 
 struct client {
@@ -28,6 +26,8 @@ struct client {
     struct tns_pipe pipe;
     uint64_t until_ns; /* of its hello */
     bool welcomed;
+    uint64_t
+        serial;   /* of the session that it was welcomed to, the only one it is served by */
     bool closing; /* reads no more; closed as soon as everything is answered and sent */
     struct item *queue; /* in order, not submitted yet */
     unsigned queued;
@@ -37,6 +37,7 @@ struct client {
 /* One session with the NAS. After an expiry the old one stays until its calls are answered. */
 struct upstream {
     struct upstream *next;
+    uint64_t serial;
     struct tns_session *session;
     struct item *items; /* submitted */
     unsigned n_items;
@@ -51,6 +52,7 @@ struct worker {
     int signal_fd;
     struct client *clients;
     struct upstream *ups; /* the first is the one in use, unless it is retired */
+    uint64_t serial;      /* of the newest of them */
     unsigned submitted;
     uint64_t busy_ns;
     bool leaving;
@@ -62,7 +64,7 @@ struct worker {
 void tnsd_client_add(struct worker *w, int fd, unsigned left_ms);
 /* Reads what a client sends; false when it is gone. */
 bool tnsd_client_read(struct client *c);
-void tnsd_client_welcome(struct client *c, const struct tns_session *s);
+void tnsd_client_welcome(struct client *c, const struct upstream *up);
 void tnsd_client_answer(struct client *c, struct item *item, bool broken);
 void tnsd_client_free(struct worker *w, struct client *c);
 /* No new calls from it: what it still sends gets EPIPE, and so never left. */
@@ -75,8 +77,8 @@ void tnsd_item_free(struct item *item);
 
 /* The session in use, logged in; connects within ms when there is none. NULL and *err. */
 struct upstream *tnsd_upstream(struct worker *w, unsigned ms, struct tns_error *err);
-/* Gives the item to the upstream; false when it broke, then everything on it was answered so. */
-bool tnsd_submit(struct worker *w, struct upstream *up, struct item *item);
+/* Gives the item to the session that its client was welcomed to, or answers that it is gone. */
+void tnsd_submit(struct worker *w, struct item *item);
 /* Moves answers to the clients; frees upstreams that broke or are used up. */
 void tnsd_pump(struct worker *w);
 void tnsd_ping(struct worker *w);

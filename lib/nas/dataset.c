@@ -5,12 +5,11 @@
 #include <string.h>
 
 #define QUERY "pool.dataset.query"
-/* Of the names of one query: what a request line of HTTP carries well. */
-#define NAMES_MAX 4000
-
 /* slots of an item */
 enum { ID, PARENT, ORIGIN };
 enum { WITH_TAGS, MINIMAL };
+/* numbers of an item: the last of the names is a dataset of any kind, and its room is asked for */
+enum { WITHIN };
 
 static const struct tns_field fields[] = {
     TNS_FIELD(TNS_FIELD_STR, TNS_MUST, tns_dataset, id, "id"),
@@ -63,7 +62,7 @@ static json_t *properties(const struct tns_item *it)
 {
     if (it->flag[MINIMAL])
         return json_pack("[s, s, s, s]", "used", "available", "quota", "encryption");
-    if (it->text[ID])
+    if (it->text[ID] || it->num[WITHIN])
         return json_pack("[s, s, s, s, s, s, s, s, s, s, s, s, s]", "volsize",
                          "volblocksize", "used", "usedbydataset", "available",
                          "refreservation", "reservation", "quota", "refquota", "creation",
@@ -119,6 +118,8 @@ static int encode_ids(struct tns_item *it, const struct tns_caps *caps,
     if (tns__quirk_in_shortcut(caps))
         return query(it, json_pack("[s, s, O]", "id", "in", it->json),
                      options(it, false, true), err);
+    if (it->num[WITHIN])
+        return tns__error_set(err, TNS_E_BUG, "this release takes no dataset among zvols");
     filters =
         json_pack("[[s, s, O], [s, s, s]]", "id", "in", it->json, "type", "=", "VOLUME");
     opts = options(it, true, true);
@@ -204,13 +205,13 @@ static bool is_clone(const char *origin, const char *of)
     return strncmp(origin, of, len) == 0 && origin[len] == '@';
 }
 
-static bool is_among(const struct tns_dataset *d, const json_t *ids)
+static bool is_among(const struct tns_dataset *d, const struct tns_item *it)
 {
-    if (d->type != TNS_DATASET_VOLUME)
-        return false;
-    for (size_t i = 0; i < json_array_size(ids); i++) {
-        if (strcmp(d->id, json_string_value(json_array_get(ids, i))) == 0)
-            return true;
+    size_t n = json_array_size(it->json);
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(d->id, json_string_value(json_array_get(it->json, i))) == 0)
+            return d->type == TNS_DATASET_VOLUME || (it->num[WITHIN] && i == n - 1);
     }
     return false;
 }
@@ -219,7 +220,7 @@ static bool dataset_keep(const void *row, const struct tns_item *it)
 {
     const struct tns_dataset *d = row;
 
-    return (!it->json || is_among(d, it->json)) &&
+    return (!it->json || is_among(d, it)) &&
            (!it->text[ID] || strcmp(d->id, it->text[ID]) == 0) &&
            (!it->text[PARENT] || is_child(d->id, it->text[PARENT])) &&
            (!it->text[ORIGIN] || is_clone(d->origin, it->text[ORIGIN]));
@@ -236,6 +237,30 @@ static const struct tns_list_kind kind = {
 void tns__dataset_list_free(struct tns_dataset_list *l)
 {
     tns__list_free(l, &kind);
+}
+
+int tns__dataset_take(struct tns_dataset_list *l, const char *id, struct tns_dataset **ret,
+                      struct tns_error *err)
+{
+    size_t i = 0;
+    struct tns_dataset *d;
+
+    while (i < l->n && strcmp(l->items[i].id, id) != 0)
+        i++;
+    if (i == l->n)
+        return tns__error_set(err, TNS_E_NOTFOUND, "there is no dataset %s", id);
+    d = tns__alloc(sizeof(*d));
+    if (!d)
+        return tns__error_nomem(err);
+    *d = l->items[i];
+    l->items[i] = l->items[--l->n];
+    *ret = d;
+    return 0;
+}
+
+bool tns__dataset_takes_within(const struct tns_caps *caps)
+{
+    return tns__quirk_in_shortcut(caps);
 }
 
 /* The row of exactly this dataset, borrowed. Two of them make no sense and nothing is guessed. */
@@ -328,14 +353,27 @@ static void check_filter(const struct tns_dataset_filter *f, struct tns_error *e
         tns__name_dataset(f->parent, err);
     if (f->origin_of)
         check_origin(f->origin_of, err);
+    if (f->within && tns__name_dataset(f->within, err) == 0)
+        bytes = strlen(f->within) + 2;
     for (size_t i = 0; f->ids && f->ids[i]; i++) {
         tns__name_dataset(f->ids[i], err);
         bytes += strlen(f->ids[i]) + 2;
     }
-    if (bytes > NAMES_MAX || (f->ids && !f->ids[0]))
+    if (bytes > TNS_NAMES_BYTES || (f->ids && !f->ids[0]))
         tns__error_set(err, TNS_E_USAGE, "no names, or too many, to ask for at once");
     if (!f->id && !f->ids && !f->parent && !f->origin_of)
         tns__error_set(err, TNS_E_USAGE, "a list of all datasets is too much to ask for");
+}
+
+/* The dataset that they are in is the last of the names. */
+static int put_names(struct tns_item *it, const struct tns_dataset_filter *f,
+                     struct tns_error *err)
+{
+    it->json = tns__strings_json(f->ids);
+    it->num[WITHIN] = f->within != NULL;
+    if (!it->json || (f->within && json_array_append_new(it->json, json_string(f->within))))
+        return tns__error_nomem(err);
+    return 0;
 }
 
 int tns__dataset_list_put(struct tns_batch *b, const struct tns_dataset_filter *f,
@@ -347,8 +385,8 @@ int tns__dataset_list_put(struct tns_batch *b, const struct tns_dataset_filter *
     if (!it)
         return tns__batch_last(b);
     check_filter(f, &why);
-    if (!why.code && f->ids && !(it->json = tns__strings_json(f->ids)))
-        tns__error_nomem(&why);
+    if (!why.code && f->ids)
+        put_names(it, f, &why);
     if (why.code)
         tns__batch_refuse(b, &why);
     tns__batch_text(b, it, ID, f->id);

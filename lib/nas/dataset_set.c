@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* slots of an item: which dataset, and the tag that tells it from another one of its name */
+enum { ID, TAG, VALUE };
+
 /* {name: string|null} as the list of pool.dataset.update; NULL when memory is out. */
 static json_t *tag_updates(const json_t *tags)
 {
@@ -30,7 +33,7 @@ static int update_encode(struct tns_item *it, const struct tns_caps *caps,
 {
     (void)caps;
     return tns__item_call(it, "pool.dataset.update",
-                          json_pack("[s, {s: o}]", it->text[0], "user_properties_update",
+                          json_pack("[s, {s: o}]", it->text[ID], "user_properties_update",
                                     tag_updates(it->json)),
                           0, err);
 }
@@ -55,29 +58,49 @@ int tns__tags_compare(const json_t *shown, const json_t *wanted, const char *id,
     return 0;
 }
 
+/* Does it have this tag? NULL: no matter. */
+static int is_the_one(const json_t *shown, const char *id, const char *tag,
+                      const char *value, struct tns_error *err)
+{
+    _tns_json_ json_t *tags = NULL;
+    const char *has;
+    int rc = tag ? tns__prop_tags(shown, &tags, "pool.dataset", err) : 0;
+
+    if (rc || !tag)
+        return rc;
+    has = json_string_value(json_object_get(tags, tag));
+    if (has && strcmp(has, value) == 0)
+        return 0;
+    return tns__error_set(err, TNS_E_CONFLICT, "%s is another one by now", id);
+}
+
 /* The reply is the dataset as it is now. */
 static int update_decode(struct tns_item *it, json_t *result, struct tns_error *err)
 {
     const json_t *shown = json_object_get(result, "user_properties");
+    int rc;
 
     if (!json_is_object(shown))
         return 0;
     if (it->ret)
         *(bool *)it->ret = true;
-    return tns__tags_compare(shown, it->json, it->text[0], err);
+    rc = is_the_one(shown, it->text[ID], it->text[TAG], it->text[VALUE], err);
+    return rc ? rc : tns__tags_compare(shown, it->json, it->text[ID], err);
 }
 
 static const struct tns_verb update_verb = { update_encode, update_decode, NULL };
 
 static int set_tags_put(struct tns_batch *b, const char *id, const json_t *tags,
-                        bool *ret_seen)
+                        const char *tag, const char *value, bool *ret_seen)
 {
     struct tns_error why = TNS_ERROR_INIT;
     struct tns_item *it = tns__batch_add(b, &update_verb, ret_seen);
 
     if (!it)
         return tns__batch_last(b);
-    tns__batch_text(b, it, 0, id);
+    tns__batch_text(b, it, ID, id);
+    tns__batch_text(b, it, TAG, tag);
+    tns__batch_text(b, it, VALUE, value);
     if (tns__name_dataset(id, &why) == 0 &&
         !(it->json = json_copy((json_t *)(uintptr_t)tags)))
         tns__error_nomem(&why);
@@ -88,15 +111,17 @@ static int set_tags_put(struct tns_batch *b, const char *id, const json_t *tags,
 
 int tns__dataset_set_tags_put(struct tns_batch *b, const char *id, const json_t *tags)
 {
-    return set_tags_put(b, id, tags, NULL);
+    return set_tags_put(b, id, tags, NULL, NULL, NULL);
 }
 
 static int read_back(struct tns_session *s, const char *id, const json_t *tags,
-                     struct tns_error *err)
+                     const char *tag, const char *value, struct tns_error *err)
 {
     struct tns_dataset *d = NULL;
     int rc = tns__dataset_get(s, id, &d, err);
 
+    if (rc == 0)
+        rc = is_the_one(d->tags, id, tag, value, err);
     if (rc == 0)
         rc = tns__tags_compare(d->tags, tags, id, err);
     tns__dataset_free(d);
@@ -106,19 +131,25 @@ static int read_back(struct tns_session *s, const char *id, const json_t *tags,
 int tns__dataset_set_tags(struct tns_session *s, const char *id, const json_t *tags,
                           struct tns_error *err)
 {
+    return tns__dataset_set_tags_of(s, id, tags, NULL, NULL, err);
+}
+
+int tns__dataset_set_tags_of(struct tns_session *s, const char *id, const json_t *tags,
+                             const char *tag, const char *value, struct tns_error *err)
+{
     _tns_batch_ struct tns_batch *b = tns__batch_new(s);
     struct tns_error why = TNS_ERROR_INIT;
     bool seen = false;
     int rc;
 
-    set_tags_put(b, id, tags, &seen);
+    set_tags_put(b, id, tags, tag, value, &seen);
     rc = tns__batch_run_one(b, &why, "tagging %s", id ? id : "");
     if (rc) {
         if (rc == -TNS_E_NOTFOUND)
             tns__nas_explain_missing(s, id, &why);
         return tns__error_copy(err, &why);
     }
-    return seen ? 0 : read_back(s, id, tags, err);
+    return seen ? 0 : read_back(s, id, tags, tag, value, err);
 }
 
 int tns__dataset_set_readonly(struct tns_session *s, const char *id, bool readonly,

@@ -119,9 +119,14 @@ void tns__dataset_list_free(struct tns_dataset_list *l);
 /* Borrowed, NULL when there is none. */
 const char *tns__dataset_tag(const struct tns_dataset *d, const char *name);
 
+/* Of the names of one query: what a request line of HTTP carries well. */
+#define TNS_NAMES_BYTES 4000
+
 struct tns_dataset_filter {
     const char *id;         /* exactly this one                                        */
     const char *const *ids; /* zvols by exactly one of these names, NULL-terminated    */
+    const char *within;     /* with ids: this dataset, too, and its room; only where a */
+                            /* release takes that (tns__dataset_takes_within)          */
     const char *parent;     /* direct children of this one, filtered here again        */
     const char *origin_of;  /* clones of this snapshot or of any snapshot of this zvol */
     bool with_tags;
@@ -131,6 +136,10 @@ int tns__dataset_list_put(struct tns_batch *b, const struct tns_dataset_filter *
                           struct tns_dataset_list **ret);
 int tns__dataset_list(struct tns_session *s, const struct tns_dataset_filter *f,
                       struct tns_dataset_list **ret, struct tns_error *err);
+bool tns__dataset_takes_within(const struct tns_caps *caps);
+/* Out of the list, owned; TNS_E_NOTFOUND when it is not in it. */
+int tns__dataset_take(struct tns_dataset_list *l, const char *id, struct tns_dataset **ret,
+                      struct tns_error *err);
 /* TNS_E_NOTFOUND when there is none by exactly that name. */
 int tns__dataset_get_put(struct tns_batch *b, const char *id, struct tns_dataset **ret);
 int tns__dataset_get(struct tns_session *s, const char *id, struct tns_dataset **ret,
@@ -159,6 +168,10 @@ int tns__filesystem_create(struct tns_session *s, const char *id, const char *co
  * set where it shows the properties (tns__dataset_set_tags() reads them back where it does not). */
 int tns__dataset_set_tags(struct tns_session *s, const char *id, const json_t *tags,
                           struct tns_error *err);
+/* The same when only one that has this tag with that value is meant: TNS_E_CONFLICT when it turns
+ * out to be another one by now, which has the new tags all the same. */
+int tns__dataset_set_tags_of(struct tns_session *s, const char *id, const json_t *tags,
+                             const char *tag, const char *value, struct tns_error *err);
 int tns__dataset_set_tags_put(struct tns_batch *b, const char *id, const json_t *tags);
 int tns__zvol_resize(struct tns_session *s, const char *id, uint64_t volsize_bytes,
                      bool sparse, struct tns_error *err);

@@ -161,6 +161,7 @@ static void settle(struct tns_session *s, size_t host, struct entry *e)
     s->used_ns = tns__now_ns();
     s->suspect = false;
     s->via_holder = false;
+    s->unproven = s->was_up;
     s->was_up = true;
     s->used.connects++;
     s->host = host;

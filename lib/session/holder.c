@@ -331,6 +331,7 @@ static int connect_once(struct tns_session *s, bool *ret_answered, struct tns_er
     h->base.dialect = s->caps.dialect;
     s->rpc = &h->base;
     s->via_holder = true;
+    s->unproven = s->was_up;
     s->was_up = true;
     s->used.connects++;
     return 0;

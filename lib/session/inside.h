@@ -86,6 +86,10 @@ struct tns_session {
     uint64_t used_ns; /* when a call on it was answered last                              */
     bool was_up;      /* a connection worked once: a restart is waited for                */
     bool no_holder;   /* from the options, or since the holder failed us                  */
+    tns_prove_fn prove_fn;
+    void *prove_user;
+    bool unproven; /* connected anew, and prove_fn has not been asked yet              */
+    bool proving;  /* it is being asked: what it calls itself goes through              */
     struct tns_rpc *rpc;
     bool via_holder;
     struct tns_caps caps;

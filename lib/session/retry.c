@@ -139,6 +139,24 @@ static void prove(struct tns_session *s, const struct tns_call *calls, size_t n)
     s->suspect = false;
 }
 
+/* A call that never left is sent again over another connection, and behind that may be another
+ * NAS. When the question itself had to connect once more, its answer is about that connection. */
+static int prove_again(struct tns_session *s, struct tns_error *err)
+{
+    int rc;
+
+    if (!s->unproven || !s->prove_fn || s->proving)
+        return 0;
+    s->proving = true;
+    rc = s->prove_fn(s->prove_user, err);
+    s->proving = false;
+    if (rc)
+        tns__session_disconnect(s);
+    else
+        s->unproven = false;
+    return rc;
+}
+
 struct batch {
     struct tns_call *all;  /* the caller's */
     struct tns_call *todo; /* copies of those without a reply yet */
@@ -225,11 +243,12 @@ static void sort_out(struct batch *b, int rc, const struct tns_error *why)
     b->crowded += crowded;
 }
 
-/* Gives what is left the error that ends it. */
+/* Gives what is left the error that ends it; that it is another NAS says more than how the last
+ * connection ended. */
 static void give_up(struct batch *b, const struct tns_error *why)
 {
     for (size_t i = 0; i < b->n; i++) {
-        if (!b->todo[i].error.code)
+        if (!b->todo[i].error.code || why->code == TNS_E_IDENTITY)
             b->todo[i].error = *why;
         hand_over(b, i);
     }
@@ -264,18 +283,16 @@ static int run_once(struct tns_session *s, struct batch *b, struct tns_error *er
     s->used.trips += s->rpc->trips - before;
     keep_or_drop(s, rc);
     sort_out(b, rc, &why);
-    if (b->relogged && b->n) {
-        /* The holder renews its session by itself: when it could not, we do it. */
-        s->no_holder = s->no_holder || s->via_holder;
+    /* Once more, by ourselves or by the holder, which gives an expired session up. */
+    if (b->relogged && b->n)
         tns__session_disconnect(s);
-    }
     return rc ? tns__error_copy(err, &why) : 0;
 }
 
 /* The error of calls that were not sent at all: they may be sent again by anyone. */
 static void never_left(struct tns_error *why)
 {
-    if (why->code != TNS_E_USAGE)
+    if (why->code != TNS_E_USAGE && why->code != TNS_E_IDENTITY)
         why->flags |= TNS_F_RETRYABLE;
 }
 
@@ -288,7 +305,8 @@ static int run_batch(struct tns_session *s, struct batch *b, struct tns_error *e
 
         prove(s, b->todo, b->n);
         rc = tns__session_connect(s, &why);
-
+        if (!rc)
+            rc = prove_again(s, &why);
         if (rc) {
             never_left(&why);
             give_up(b, &why);

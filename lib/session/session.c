@@ -64,6 +64,12 @@ void tns__session_closep(struct tns_session **s)
     tns__session_close(*s);
 }
 
+void tns__session_on_reconnect(struct tns_session *s, tns_prove_fn fn, void *user)
+{
+    s->prove_fn = fn;
+    s->prove_user = user;
+}
+
 struct tns_ctx *tns__session_ctx(struct tns_session *s)
 {
     return &s->ctx;

@@ -93,6 +93,14 @@ int tns__session_calls(struct tns_session *s, struct tns_call *calls, size_t n,
 int tns__session_call(struct tns_session *s, const char *method, json_t *params,
                       unsigned flags, json_t **ret_result, struct tns_error *err);
 
+/*
+ * Asked on every new connection but the first, before any other call goes over it: is this
+ * still the NAS that is meant? fn may call over the session; its error ends the calls that
+ * were to be sent, which have not left.
+ */
+typedef int (*tns_prove_fn)(void *user, struct tns_error *err);
+void tns__session_on_reconnect(struct tns_session *s, tns_prove_fn fn, void *user);
+
 /* For `tnctl ping`: where it is connected, through the holder or not. Filled after caps. */
 struct tns_session_info {
     char host[256];

@@ -18,24 +18,42 @@
 
 /* ---- the name ---- */
 
-/* One trip: who bears the candidates' names, and all that the next step wants to know. */
+/* Out of the list that it came along in. */
+static int names_parent(struct tns_make *m, struct tns_names *names, struct tns_error *err)
+{
+    int rc = tns__dataset_take(names->found, m->st->opt.dataset, &m->parent, err);
+
+    if (rc != -TNS_E_NOTFOUND)
+        return rc;
+    tns__error_clear(err);
+    return tns__parent_missing(m->st, err);
+}
+
+/* One trip: who bears the candidates' names, and all that the next step wants to know. The
+ * dataset is one of the names asked for, where a release can. */
 static int names_ask(struct tns_make *m, struct tns_names *names, struct tns_error *err)
 {
     _tns_batch_ struct tns_batch *b = tns__batch_new(m->st->session);
     struct tns_pin pin;
-    int parent_call;
+    int parent_call = -1;
     int rc;
 
     if (!b)
         return tns__error_nomem(err);
     tns__make_clear(m);
+    names->with_dataset = m->asks_together;
     tns__names_put(b, names);
-    parent_call = tns__dataset_get_put(b, m->st->opt.dataset, &m->parent);
-    tns__mapping_list_put(b, NULL, &m->mappings);
-    tns__target_list_put(b, &m->targets);
+    if (!names->with_dataset)
+        parent_call = tns__dataset_get_put(b, m->st->opt.dataset, &m->parent);
+    tns__make_queries_put(b, m);
     tns__pin_put(m->st, b, &pin);
     rc = tns__pin_judge(m->st, &pin, tns__batch_run(b, err), err);
-    return rc == -TNS_E_IDENTITY ? rc : tns__batch_parent(m->st, b, parent_call, rc, err);
+    if (rc == -TNS_E_IDENTITY)
+        return rc;
+    if (parent_call >= 0)
+        return tns__batch_parent(m->st, b, parent_call, rc, err);
+    names->with_dataset = false; /* of further names it is not asked */
+    return rc ? rc : names_parent(m, names, err);
 }
 
 static int name_choose(struct tns_make *m, uint64_t vmid, struct tns_error *err)
@@ -176,7 +194,7 @@ static int alloc_named(struct tns_make *m, const char *text, struct tns_error *e
 
     strcpy(m->volname, name.leaf);
     rc = make_zvol(m, &local);
-    if (rc == -TNS_E_EXISTS && !m->have_zvol) {
+    if (rc == -TNS_E_EXISTS && !m->got_name) {
         m->made_extent = m->made_mapping = false;
         return resume(m, &name, err);
     }
@@ -200,7 +218,7 @@ static int alloc_any(struct tns_make *m, uint64_t vmid, struct tns_error *err)
         rc = make_zvol(m, &local);
         /* A definite refusal of a name that this operation never made: somebody was
          * faster. */
-        if (rc != -TNS_E_EXISTS || m->have_zvol)
+        if (rc != -TNS_E_EXISTS || m->got_name)
             return rc ? tns__error_copy(err, &local) : 0;
         rc = tns__make_init(m, m->st, m->what, err);
         if (rc)

@@ -103,7 +103,7 @@ static int clone_volume(const struct clone *c, char ret[256], struct tns_error *
         rc = attempt(c, &m, &local);
         if (rc == 0)
             strcpy(ret, m.volname);
-        if (rc != -TNS_E_EXISTS || m.have_zvol)
+        if (rc != -TNS_E_EXISTS || m.got_name)
             return rc ? tns__error_copy(err, &local) : 0;
     }
     return tns__error_set(err, TNS_E_BUSY,

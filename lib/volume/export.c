@@ -161,6 +161,7 @@ static int mappings_again(struct tns_make *m, struct tns_error *err)
 
     if (!b)
         return tns__error_nomem(err);
+    tns__lun_forget(m->st);
     tns__mapping_list_put(b, NULL, &fresh);
     tns__target_list_put(b, &targets);
     rc = tns__batch_run(b, err);
@@ -194,6 +195,18 @@ static void mapping_take(struct tns_make *m, const struct tns_mapping *own)
     m->lun = own->lun;
 }
 
+/* Again: the number that was chosen last was taken. */
+static int lun_find(struct tns_make *m, bool again, struct tns_error *err)
+{
+    int rc = 0;
+
+    if (!again && !m->mappings && m->targets && tns__lun_recall(m))
+        return 0;
+    if (again || !m->mappings || !m->targets)
+        rc = mappings_again(m, err);
+    return rc ? rc : tns__lun_choose(m, err);
+}
+
 static int act_mapping(void *op, struct tns_error *err)
 {
     struct tns_make *m = op;
@@ -204,10 +217,7 @@ static int act_mapping(void *op, struct tns_error *err)
     if (m->mapping_id)
         return 0;
     for (tries = 0; tries < LUN_TRIES; tries++) {
-        if (tries > 0 || !m->mappings || !m->targets)
-            rc = mappings_again(m, err);
-        if (rc == 0)
-            rc = tns__lun_choose(m, err);
+        rc = lun_find(m, tries > 0, err);
         if (rc)
             return rc;
         tns__error_clear(&local);
@@ -217,7 +227,6 @@ static int act_mapping(void *op, struct tns_error *err)
             m->made_mapping = true;
         if (rc != -TNS_E_EXISTS)
             break; /* EXISTS: somebody was faster with that number */
-        rc = 0;
     }
     return local.code ? tns__error_copy(err, &local) : 0;
 }
@@ -344,6 +353,8 @@ static int confirm_once(struct tns_make *m, bool *ret_yield, struct tns_error *e
         mapping_take(m, own);
     if (rc == 0)
         lun_is_contested(m, mappings, ret_yield);
+    if (rc == 0)
+        tns__lun_remember(m->st, m->target_id, mappings);
     tns__extent_list_free(extents);
     tns__mapping_list_free(mappings);
     return rc;
@@ -371,6 +382,7 @@ static int act_confirm(void *op, struct tns_error *err)
         m->mapping_id = 0;
         tns__mapping_list_free(m->mappings);
         m->mappings = NULL;
+        tns__lun_forget(m->st);
         rc = act_mapping(m, err);
         if (rc)
             return rc;

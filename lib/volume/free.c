@@ -71,13 +71,32 @@ static int act_local(void *op, struct tns_error *err)
                : 0;
 }
 
+/* Somebody freed it and made another one of that name: that one is not to go, and it was whole,
+ * or will say so itself in a moment. */
+static int unmark_other(struct unmake *u, const struct tns_error *why,
+                        struct tns_error *err)
+{
+    _tns_json_ json_t *tags =
+        tns__json_pack(err, "{s:s, s:n}", TNS_TAG_STATE, "ready", TNS_TAG_BY);
+
+    u->marked = false;
+    if (!tags || tns__dataset_set_tags(u->st->session, u->vol->zvol, tags, err))
+        return -err->code;
+    return tns__error_copy(err, why);
+}
+
 /* Gone meanwhile: whoever makes one of that name now has nothing to do with this free. */
 static int mark(struct unmake *u, const json_t *tags, struct tns_error *err)
 {
     struct tns_error local = TNS_ERROR_INIT;
-    int rc = tns__dataset_set_tags(u->st->session, u->vol->zvol, tags, &local);
+    bool mine = u->vol->whose == TNS_WHOSE_MINE;
+    const char *op = mine ? tns__dataset_tag(u->vol->ds, TNS_TAG_OP) : NULL;
+    int rc = tns__dataset_set_tags_of(u->st->session, u->vol->zvol, tags,
+                                      op ? TNS_TAG_OP : NULL, op, &local);
 
     u->marked = rc == 0;
+    if (rc == -TNS_E_CONFLICT && op)
+        return unmark_other(u, &local, err);
     if (rc != -TNS_E_NOTFOUND)
         return tns__error_copy(err, &local);
     u->vol->ds = NULL;

@@ -22,6 +22,16 @@ void tns__names_freep(struct tns_names **names)
     tns__names_free(*names);
 }
 
+/* Two names of each number, longer than their dataset by "/base-999999999-disk-1000" and what
+ * goes around them; the dataset itself may come along. */
+static unsigned names_that_fit(const char *dataset)
+{
+    size_t bytes = strlen(dataset) + 30;
+    size_t fit = (TNS_NAMES_BYTES - bytes) / (2 * bytes);
+
+    return fit < TNS_NAMES_ASKED ? (unsigned)fit : TNS_NAMES_ASKED;
+}
+
 int tns__names_fill(struct tns_storage *st, uint64_t vmid, unsigned first,
                     struct tns_names *names, struct tns_error *err)
 {
@@ -31,7 +41,8 @@ int tns__names_fill(struct tns_storage *st, uint64_t vmid, unsigned first,
     names->found = NULL;
     names->vmid = vmid;
     names->first = first;
-    for (i = 0; i < 2 * TNS_NAMES_ASKED; i++) {
+    names->n = names_that_fit(st->opt.dataset);
+    for (i = 0; i < 2 * names->n; i++) {
         char leaf[TNS_LEAF_CAP];
         int rc;
 
@@ -43,6 +54,7 @@ int tns__names_fill(struct tns_storage *st, uint64_t vmid, unsigned first,
         names->ids[i] = names->text[i];
     }
     names->ids[i] = NULL;
+    names->dataset = st->opt.dataset;
     return 0;
 }
 
@@ -50,7 +62,9 @@ void tns__names_put(struct tns_batch *b, void *user)
 {
     struct tns_names *names = user;
     const char *const *ids = names->ids;
-    struct tns_dataset_filter filter = { .ids = ids, .with_tags = true };
+    struct tns_dataset_filter filter = {
+        .ids = ids, .within = names->with_dataset ? names->dataset : NULL, .with_tags = true
+    };
 
     tns__dataset_list_put(b, &filter, &names->found);
 }
@@ -69,7 +83,7 @@ bool tns__names_pick(const struct tns_names *names, char leaf[TNS_LEAF_CAP])
 {
     unsigned i;
 
-    for (i = 0; i < TNS_NAMES_ASKED; i++)
+    for (i = 0; i < names->n; i++)
         if (!taken(names, names->text[2 * i]) && !taken(names, names->text[2 * i + 1]))
             return tns__fmt(leaf, TNS_LEAF_CAP, "vm-%llu-disk-%u",
                             (unsigned long long)names->vmid, names->first + i);
@@ -85,11 +99,11 @@ int tns__names_next(struct tns_storage *st, struct tns_names *names,
 
         if (!b)
             return tns__error_nomem(err);
-        if (names->first + TNS_NAMES_ASKED >= NUMBER_MAX)
+        if (names->first + names->n >= NUMBER_MAX)
             return tns__error_set(err, TNS_E_CAPACITY,
                                   "guest %llu has a thousand disks already",
                                   (unsigned long long)names->vmid);
-        rc = tns__names_fill(st, names->vmid, names->first + TNS_NAMES_ASKED, names, err);
+        rc = tns__names_fill(st, names->vmid, names->first + names->n, names, err);
         if (rc)
             return rc;
         tns__names_put(b, names);

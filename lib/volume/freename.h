@@ -8,6 +8,7 @@
 #include "volume/names.h"
 #include "volume/storage.h"
 
+/* At most; fewer where names are so long that one query cannot carry them. */
 #define TNS_NAMES_ASKED 24
 
 /* Whole zvol names; of each number the disk's and the base's, since a base keeps its
@@ -15,6 +16,9 @@
 struct tns_names {
     uint64_t vmid;
     unsigned first;
+    unsigned n;          /* numbers asked for at once */
+    const char *dataset; /* that they are in */
+    bool with_dataset;   /* it comes along in `found` */
     char text[2 * TNS_NAMES_ASKED][TNS_ZVOL_CAP];
     const char *ids[2 * TNS_NAMES_ASKED + 1];
     struct tns_dataset_list *found; /* owned */

@@ -17,14 +17,15 @@ void tns__lun_freed(struct tns_storage *st, int64_t lun)
 }
 
 /* Bit per LUN 1..1024; 0 is left alone: target software keeps it for itself. */
-static size_t mark_used(const struct tns_make *m, int64_t target_id, bool used[])
+static size_t mark_used(const struct tns_mapping_list *mappings, int64_t target_id,
+                        bool used[])
 {
     size_t n = 0;
     size_t i;
 
     memset(used, 0, TNS_LUNS_PER_TARGET + 1);
-    for (i = 0; i < m->mappings->n; i++) {
-        const struct tns_mapping *map = &m->mappings->items[i];
+    for (i = 0; i < mappings->n; i++) {
+        const struct tns_mapping *map = &mappings->items[i];
 
         if (map->target_id != target_id)
             continue;
@@ -67,6 +68,53 @@ static int64_t free_lun(const struct tns_storage *st, const bool used[])
     }
     return second_best;
 }
+
+/* ---- what the last volume's proof read ---- */
+
+/* So long, others are not expected to have taken many of the numbers. */
+#define REMEMBERED_MS 60000u
+
+void tns__lun_remember(struct tns_storage *st, int64_t target_id,
+                       const struct tns_mapping_list *mappings)
+{
+    size_t n = mark_used(mappings, target_id, st->luns.used);
+
+    st->luns.target_id = n < TNS_LUNS_PER_TARGET ? target_id : 0;
+    st->luns.at_ns = tns__now_ns();
+}
+
+void tns__lun_forget(struct tns_storage *st)
+{
+    st->luns.target_id = 0;
+}
+
+bool tns__lun_remembered(const struct tns_storage *st)
+{
+    return st->luns.target_id && tns__now_ns() - st->luns.at_ns < TNS_MS(REMEMBERED_MS);
+}
+
+bool tns__lun_recall(struct tns_make *m)
+{
+    struct tns_storage *st = m->st;
+    size_t i;
+    int64_t lun;
+
+    for (i = 0; tns__lun_remembered(st) && i < m->targets->n; i++) {
+        const struct tns_target *t = &m->targets->items[i];
+
+        if (t->id != st->luns.target_id || !tns__target_is_ours(st, t))
+            continue;
+        lun = free_lun(st, st->luns.used);
+        if (lun == 0)
+            return false;
+        m->target_id = t->id;
+        m->lun = lun;
+        return true;
+    }
+    return false;
+}
+
+/* ---- targets ---- */
 
 /* The lowest k that no target of the NAS bears yet. */
 static bool further_name(const struct tns_target_list *targets, const char *first,
@@ -126,7 +174,7 @@ int tns__lun_choose(struct tns_make *m, struct tns_error *err)
 
         if (i > 0 && (t == first || !tns__target_is_ours(m->st, t)))
             continue;
-        if (mark_used(m, t->id, used) >= TNS_LUNS_PER_TARGET)
+        if (mark_used(m->mappings, t->id, used) >= TNS_LUNS_PER_TARGET)
             continue;
         lun = free_lun(m->st, used);
         if (lun == 0)

@@ -31,6 +31,7 @@ int tns__make_init(struct tns_make *m, struct tns_storage *st, const char *what,
 
     m->st = st;
     m->what = what;
+    m->got_name = false;
     if (rc == 0)
         rc = tns__session_caps(st->session, &caps, err);
     if (rc)
@@ -38,6 +39,7 @@ int tns__make_init(struct tns_make *m, struct tns_storage *st, const char *what,
     if (!tns__uuid_new(m->op))
         return tns__error_set(err, TNS_E_DEVICE, "no random number from the kernel");
     m->nas_refuses_twins = caps->release >= 2510;
+    m->asks_together = tns__dataset_takes_within(caps);
     m->staged = m->origin ? !tns__clone_takes_tags(caps) : caps->create_drops_tags;
     if (!m->staged)
         return 0;
@@ -66,9 +68,9 @@ static json_t *make_tags(struct tns_make *m, struct tns_error *err)
     return rc ? NULL : TNS_STEAL(tags);
 }
 
-static void queries_put(struct tns_batch *b, struct tns_make *m)
+void tns__make_queries_put(struct tns_batch *b, struct tns_make *m)
 {
-    if (!m->mappings)
+    if (!m->mappings && !tns__lun_remembered(m->st))
         tns__mapping_list_put(b, NULL, &m->mappings);
     if (!m->targets)
         tns__target_list_put(b, &m->targets);
@@ -83,7 +85,7 @@ static int ask_targets(struct tns_make *m, struct tns_error *err)
     b = tns__batch_new(m->st->session);
     if (!b)
         return tns__error_nomem(err);
-    queries_put(b, m);
+    tns__make_queries_put(b, m);
     return tns__batch_run(b, err);
 }
 
@@ -98,6 +100,11 @@ static int create_failed(struct tns_make *m, const struct tns_batch *b, int pare
         return -err->code;
     tns__error_copy(err, create);
     return tns__batch_parent(m->st, b, parent_call, -create->code, err);
+}
+
+static void zvol_is_made(struct tns_make *m)
+{
+    m->have_zvol = m->made_zvol = m->got_name = true;
 }
 
 /* Creation goes first in the batch, and its outcome is what counts. */
@@ -122,7 +129,7 @@ static int create_new(struct tns_make *m, const json_t *tags, struct tns_error *
     call = tns__zvol_create_put(b, &spec);
     if (!m->parent)
         parent_call = tns__dataset_get_put(b, opt->dataset, &m->parent);
-    queries_put(b, m);
+    tns__make_queries_put(b, m);
     rc = tns__batch_run(b, err);
     create = tns__batch_error(b, call);
     if (!create)
@@ -132,7 +139,7 @@ static int create_new(struct tns_make *m, const json_t *tags, struct tns_error *
     if (m->staged)
         m->have_staging = true;
     else
-        m->have_zvol = m->made_zvol = true;
+        zvol_is_made(m);
     if (rc == 0 && parent_call >= 0)
         rc = tns__preflight(m->st, m->parent, m->zvol, m->size_bytes, 0, err);
     return rc;
@@ -147,7 +154,7 @@ static int create_clone(struct tns_make *m, const json_t *tags, struct tns_error
     if (rc == 0 && m->staged)
         m->have_staging = true;
     else if (rc == 0)
-        m->have_zvol = m->made_zvol = true;
+        zvol_is_made(m);
     return rc;
 }
 
@@ -182,11 +189,12 @@ static int verify_zvol(void *op, bool *ret_done, struct tns_error *err)
 
     if (rc)
         return rc;
-    if (m->staged)
-        *ret_done = m->have_staging = found->n == 1;
-    else
-        *ret_done = m->have_zvol = m->made_zvol =
-            found->n == 1 && tns__tag_is(&found->items[0], TNS_TAG_OP, m->op);
+    *ret_done =
+        found->n == 1 && (m->staged || tns__tag_is(&found->items[0], TNS_TAG_OP, m->op));
+    if (*ret_done && m->staged)
+        m->have_staging = true;
+    else if (*ret_done)
+        zvol_is_made(m);
     tns__dataset_list_free(found);
     return 0;
 }
@@ -227,7 +235,7 @@ static int act_rename(void *op, struct tns_error *err)
         return 0;
     rc = tns__dataset_rename(m->st->session, m->staging, m->zvol, err);
     if (rc == 0)
-        m->have_zvol = m->made_zvol = true;
+        zvol_is_made(m);
     return rc;
 }
 
@@ -241,7 +249,7 @@ static int verify_rename(void *op, bool *ret_done, struct tns_error *err)
         return rc;
     *ret_done = found->n == 1 && tns__tag_is(&found->items[0], TNS_TAG_OP, m->op);
     if (*ret_done)
-        m->have_zvol = m->made_zvol = true;
+        zvol_is_made(m);
     tns__dataset_list_free(found);
     return 0;
 }

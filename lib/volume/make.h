@@ -26,6 +26,7 @@ struct tns_make {
 
     /* what this run has done or found */
     bool nas_refuses_twins; /* 25.10+: no second extent on a zvol */
+    bool asks_together;     /* zvols and their dataset are one question */
     bool resumed;           /* carries on with what another process began */
     /* The release drops tags on creation: made under another name, tagged, renamed. */
     bool staged;
@@ -33,6 +34,9 @@ struct tns_make {
     bool have_staging;
     bool have_zvol; /* there, and ours */
     bool made_zvol; /* by this run */
+    bool
+        got_name; /* likewise, though undoing may have given it back: EXISTS is about another
+                     * object then */
     bool made_extent;
     bool made_mapping;
     int64_t extent_id;
@@ -52,6 +56,8 @@ void tns__make_clear(struct tns_make *m);
 /* Fills in op, staged and the staging name. zvol, volname and the rest are the caller's. */
 int tns__make_init(struct tns_make *m, struct tns_storage *st, const char *what,
                    struct tns_error *err);
+/* Asks for the targets, and for the mappings unless numbers of the storage are known. */
+void tns__make_queries_put(struct tns_batch *b, struct tns_make *m);
 /* Runs the plan from whatever is there already. */
 int tns__make_run(struct tns_make *m, struct tns_error *err);
 /* The steps behind the zvol only: for a zvol that exists and is ours. */
@@ -65,11 +71,20 @@ bool tns__extent_is_ours(const struct tns_storage *st, const struct tns_extent *
 
 /* ---- lun.c ---- */
 
-#define TNS_LUNS_PER_TARGET 1024
-
 /* Fills m->target_id and m->lun from m->mappings and m->targets; makes a further target
  * when all are full. */
 int tns__lun_choose(struct tns_make *m, struct tns_error *err);
+/*
+ * All mappings of a target, as they were just read back: the next volume of this handle may
+ * choose by them without asking for all mappings first. They need not be true any more: the
+ * NAS refuses a number that is taken, and what two were given at once the proof finds.
+ */
+void tns__lun_remember(struct tns_storage *st, int64_t target_id,
+                       const struct tns_mapping_list *mappings);
+void tns__lun_forget(struct tns_storage *st);
+bool tns__lun_remembered(const struct tns_storage *st);
+/* Fills m->target_id and m->lun by them; false when that target is not among m->targets. */
+bool tns__lun_recall(struct tns_make *m);
 /* Remembered, so that this process does not give it out again soon. */
 void tns__lun_freed(struct tns_storage *st, int64_t lun);
 

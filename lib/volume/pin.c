@@ -13,8 +13,9 @@
 #define PIN_DIR "/etc/pve/priv/tnstor"
 #define PIN_FILE PIN_DIR "/pool-%s"
 
-/* A reconnection is noticed at once, one of the session holder's is not. REST, which has
- * no connection, asks each time. */
+/* A connection leads to one NAS as long as it lives, and the session holder gives nobody another
+ * one unseen; but the pool may be made anew behind it. REST, which has no connection, asks each
+ * time. */
 #define FRESH_MS 300000u
 
 /* ---- the record ---- */
@@ -165,19 +166,36 @@ int tns__pinned_list(struct tns_storage *st, const struct tns_dataset_filter *fi
     return tns__dataset_list(st->session, filter, ret, err);
 }
 
-int tns__pin_check(struct tns_storage *st, struct tns_error *err)
+/* By itself, in a trip of its own. */
+static int ask(struct tns_storage *st, struct tns_error *err)
 {
     struct tns_pool *pool = NULL;
     struct tns_error local = TNS_ERROR_INIT;
-    int rc;
+    int rc = tns__pool_get(st->session, st->opt.pool, &pool, &local);
 
-    if (is_fresh(st))
-        return 0;
-    rc = tns__pool_get(st->session, st->opt.pool, &pool, &local);
     if (rc == 0)
         rc = tns__pin_compare(st, pool->guid, &local);
     if (rc == 0)
         st->pin_connects = connects(st);
     tns__pool_free(pool);
     return rc == -TNS_E_NOTFOUND ? 0 : tns__error_copy(err, &local);
+}
+
+int tns__pin_check(struct tns_storage *st, struct tns_error *err)
+{
+    return is_fresh(st) ? 0 : ask(st, err);
+}
+
+/* Before its first question was answered nothing is known that could be done to the wrong
+ * NAS: that question goes before every change. */
+static int prove(void *user, struct tns_error *err)
+{
+    struct tns_storage *st = user;
+
+    return st->pin_ns ? ask(st, err) : 0;
+}
+
+void tns__pin_guard(struct tns_storage *st)
+{
+    tns__session_on_reconnect(st->session, prove, st);
 }

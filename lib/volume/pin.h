@@ -28,6 +28,8 @@ int tns__pinned_list(struct tns_storage *st, const struct tns_dataset_filter *fi
 int tns__pin_check(struct tns_storage *st, struct tns_error *err);
 /* The GUID of the pool as it was just read. */
 int tns__pin_compare(struct tns_storage *st, const char *guid, struct tns_error *err);
+/* From now on, no call goes over a new connection of the session before that is asked. */
+void tns__pin_guard(struct tns_storage *st);
 /* The storage is being removed: any NAS will do for the next one of this name. */
 int tns__pin_forget(struct tns_storage *st, struct tns_error *err);
 

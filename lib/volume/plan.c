@@ -41,6 +41,11 @@ static int step_read_back(struct tns_storage *st, const struct tns_step *step, v
         return 0;
     tns__log(st->ctx, LOG_WARNING, "volume",
              "%s: whether it happened could not be read back: %s", step->name, local.text);
+    if (rc == -TNS_E_IDENTITY) { /* says more than that the connection broke */
+        tns__error_clear(err);
+        tns__error_copy(err, &local);
+        err->flags |= TNS_F_OUTCOME_UNKNOWN;
+    }
     return -err->code;
 }
 

@@ -45,6 +45,9 @@ int tns__preflight(const struct tns_storage *st, const struct tns_dataset *paren
 
     human(grow_bytes, asked);
     human(available, there);
+    /* What it has already is no news: as much as it may grow by. */
+    if (!st->opt.sparse)
+        limit = limit > held_bytes ? limit - held_bytes : 0;
     human(limit, allowed);
     human(parent->quota_bytes, quota);
     return tns__error_set(err, TNS_E_CAPACITY,

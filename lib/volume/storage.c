@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "volume/pin.h"
 
 /* PVE gives a locked operation 60 seconds; what is left is for its own work. */
 #define DEFAULT_TIMEOUT_MS 40000u
@@ -129,6 +130,8 @@ static int storage_init(struct tns_storage *st, const json_t *options,
     if (rc)
         return rc;
 
+    if (st->session)
+        tns__pin_guard(st);
     if (st->session)
         st->ctx = tns__session_ctx(st->session);
     else

@@ -16,6 +16,7 @@
 #include "volume/volname.h"
 
 #define TNS_PORTALS_MAX 16
+#define TNS_LUNS_PER_TARGET 1024
 
 /* The options, converted. Strings are borrowed from `json`, which holds no secret. */
 struct tns_options {
@@ -64,6 +65,11 @@ struct tns_storage {
     uint64_t pin_connects;   /* connection of the session; 0: never */
     uint16_t freed_luns[64]; /* ring: not given out again soon */
     unsigned n_freed;
+    struct {
+        int64_t target_id; /* 0: nothing is remembered */
+        uint64_t at_ns;
+        bool used[TNS_LUNS_PER_TARGET + 1];
+    } luns; /* which numbers of that target were taken then */
     uint64_t
         away_until_ns; /* the NAS did not confirm a mapped volume: not asked before then */
 };

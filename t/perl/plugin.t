@@ -285,6 +285,20 @@ subtest 'a forked worker opens its own session, and its end leaves the parent\'s
     is($sim->stats()->{logins}, $logins, 'in the session of before');
 };
 
+subtest 'C39: a section that was edited counts from the next call on, and a call goes on with the one it has' => sub {
+    $sim->post('/world', { dataset => [{ name => 'flash/vm', create => {} }] });
+    my $before = volids();
+    cmp_ok(scalar(@$before), '>', 0, 'there are volumes');
+    my $edited = { %$scfg, dataset => t('flash/vm') };
+    is_deeply($plugin->list_images($nas, $edited, undef, undef, {}), [], 'none on the other dataset, by the same process');
+    is($plugin->alloc_image($nas, $edited, t(100), t('raw'), t('vm-100-disk-0'), t(1024)), 'vm-100-disk-0', 'a volume there');
+    ok((grep { $_->{name} eq 'flash/vm/vm-100-disk-0' } $sim->world()->{dataset}->@*), 'on the dataset of the edited section');
+    is_deeply(volids(), $before, 'who still has the section of before works with that');
+    $plugin->free_image($nas, $edited, t('vm-100-disk-0'), 0);
+    ok(!(grep { $_->{name} eq 'flash/vm/vm-100-disk-0' } $sim->world()->{dataset}->@*), 'freed where it was');
+    is_deeply(volids(), $before, 'and nothing of the same name elsewhere');
+};
+
 subtest 'freeing twice is success, and nothing is left' => sub {
     for my $volid (volids()->@*) {
         my ($volname) = $volid =~ m/\Anas:(.*)\z/;

@@ -247,6 +247,38 @@ START_TEST(zvols_are_found_by_their_names)
 }
 END_TEST
 
+START_TEST(the_dataset_that_zvols_are_in_comes_along_with_its_room)
+{
+    _fix_ struct fix f;
+    struct tns_dataset_list *l = NULL;
+    struct tns_dataset *root = NULL;
+    const struct tns_caps *caps = NULL;
+    const char *ids[3] = { 0 };
+    struct tns_dataset_filter filter = { .ids = ids };
+
+    fix_open(&f);
+    fix_volume(&f);
+    OK(tns__session_caps(f.s, &caps, &f.err));
+    ids[0] = f.vol;
+    ids[1] = f.root; /* among the zvols it is none, whatever comes along */
+    filter.within = "tank";
+    if (!tns__dataset_takes_within(caps)) {
+        FAILS(tns__dataset_list(f.s, &filter, &l, &f.err), TNS_E_BUG);
+        return;
+    }
+    OK(tns__dataset_list(f.s, &filter, &l, &f.err));
+    ck_assert_uint_eq(l->n, 2);
+    FAILS(tns__dataset_take(l, f.root, &root, &f.err), TNS_E_NOTFOUND);
+    OK(tns__dataset_take(l, "tank", &root, &f.err));
+    ck_assert_int_eq(root->type, TNS_DATASET_FILESYSTEM);
+    ck_assert_uint_gt(root->available_bytes, 0);
+    ck_assert_uint_eq(l->n, 1);
+    ck_assert_str_eq(l->items[0].id, f.vol);
+    tns__dataset_free(root);
+    tns__dataset_list_free(l);
+}
+END_TEST
+
 START_TEST(space_of_a_dataset_is_read_with_four_properties)
 {
     _fix_ struct fix f;
@@ -752,6 +784,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_zvol_becomes_read_only_and_writable_again);
     tcase_add_test(tc, the_children_of_a_dataset_are_listed_flat_and_in_one_call);
     tcase_add_test(tc, zvols_are_found_by_their_names);
+    tcase_add_test(tc, the_dataset_that_zvols_are_in_comes_along_with_its_room);
     tcase_add_test(tc, space_of_a_dataset_is_read_with_four_properties);
     tcase_add_test(tc, a_dataset_is_deleted_once_and_then_not_found);
     tcase_add_test(tc, a_zvol_is_renamed_where_the_release_can);

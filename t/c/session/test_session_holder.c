@@ -256,7 +256,16 @@ START_TEST(test_a_restart_of_the_nas_is_survived_by_all_clients)
 }
 END_TEST
 
-START_TEST(test_an_expired_session_is_renewed_behind_the_clients_backs)
+static uint64_t connects(const struct tns_session *s)
+{
+    struct tns_session_counters c;
+
+    tns__session_counters(s, &c);
+    return c.connects;
+}
+
+/* Told by a connection of its own, since another NAS may be behind the new session. */
+START_TEST(test_an_expired_session_is_renewed_once_and_every_client_is_told)
 {
     _tns_session_ struct tns_session *a = open_held();
     _tns_session_ struct tns_session *b = open_held();
@@ -273,6 +282,44 @@ START_TEST(test_an_expired_session_is_renewed_behind_the_clients_backs)
     }
     ck_assert(via_holder(a) && via_holder(b));
     ck_assert_int_eq(tst_sim_stat(held_sim, "logins"), 2);
+    ck_assert_uint_eq(connects(a), 2);
+    ck_assert_uint_eq(connects(b), 2);
+}
+END_TEST
+
+static int no_other_nas(void *user, struct tns_error *err)
+{
+    (*(unsigned *)user)++;
+    return tns__error_set(err, TNS_E_IDENTITY, "another NAS");
+}
+
+/* Through the holder, and without it. */
+START_TEST(test_c29_nothing_goes_over_a_new_connection_before_the_nas_is_proven)
+{
+    static const char *const breaks[] = { "{\"expire_sessions\":true}",
+                                          "{\"close_sessions\":true}" };
+    struct tns_session_opts opts;
+    struct tns_error err = TNS_ERROR_INIT;
+    unsigned asked = 0;
+    _tns_session_ struct tns_session *s = NULL;
+
+    held_opts(&opts);
+    opts.no_holder = _i % 2;
+    s = ses_open(&opts);
+    tns__session_on_reconnect(s, no_other_nas, &asked);
+    tst_ok(ses_call(s, &err), &err);
+    ck_assert_uint_eq(asked, 0);
+    tst_sim_world(held_sim, breaks[_i / 2]);
+    for (unsigned i = 1; i <= 2; i++) {
+        tst_fails(tns__session_call(s, "pool.dataset.query", NULL, TNS_CALL_READ, NULL,
+                                    &err),
+                  TNS_E_IDENTITY, &err);
+        ck_assert_uint_eq(asked, i);
+    }
+    /* An expired session is told as the answer to a call, which was not executed. */
+    ck_assert_int_le(tst_sim_calls(held_sim, "pool.dataset.query"), _i / 2 ? 0 : 1);
+    tns__session_on_reconnect(s, NULL, NULL);
+    tst_ok(ses_call(s, &err), &err);
 }
 END_TEST
 
@@ -697,7 +744,9 @@ int main(void)
     tcase_add_test(tc, test_a_run_directory_that_others_may_enter_is_not_used_at_all);
     tcase_add_test(tc, test_another_user_is_not_served);
     tcase_add_test(tc, test_a_restart_of_the_nas_is_survived_by_all_clients);
-    tcase_add_test(tc, test_an_expired_session_is_renewed_behind_the_clients_backs);
+    tcase_add_test(tc, test_an_expired_session_is_renewed_once_and_every_client_is_told);
+    tcase_add_loop_test(
+        tc, test_c29_nothing_goes_over_a_new_connection_before_the_nas_is_proven, 0, 4);
     tcase_add_test(tc, test_c07_a_lost_change_stays_unknown_through_the_holder);
     tcase_add_test(tc, test_errors_of_the_nas_keep_their_numbers_through_the_holder);
     tcase_add_test(tc, test_c25_a_wrong_key_is_refused_through_the_holder_and_tried_once);

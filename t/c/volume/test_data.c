@@ -181,6 +181,33 @@ START_TEST(test_a_lun_has_exactly_the_size_that_was_asked_for)
 }
 END_TEST
 
+/* A NAS that leaves a LUN as large as it was, until it is taken away and shown again. */
+START_TEST(test_a_rollback_across_a_resize_is_seen_where_the_nas_keeps_the_size)
+{
+    struct vt v;
+    struct lun l;
+    char name[256];
+
+    begin(&v, releases[_i]);
+    a_disk(&v);
+    vt_ok(&v, tns_volume_alloc(v.st, 100, "vm-100-disk-1", SIZE, name, &v.err));
+    vt_ok(&v, tns_snapshot_create(v.st, DISK, "s1", &v.err));
+    vt_ok(&v, tns_snapshot_create(v.st, name, "s1", &v.err));
+    vt_ok(&v, tns_volume_resize(v.st, DISK, 2 * SIZE, &v.err));
+    vt_ok(&v, tns_volume_resize(v.st, name, 2 * SIZE, &v.err));
+    tst_sim_world(v.sim, "{\"knob\": {\"stale_size\": 1000}}");
+    vt_world(&v, "{\"rollback\": \"%s/vm-100-disk-1@s1\"}"); /* by an administrator */
+    lun_open(&l, &v, "vm-100-disk-1");
+    ck_assert_uint_eq(l.size, 2 * SIZE);
+    lun_close(&l);
+    vt_ok(&v, tns_rollback(v.st, DISK, "s1", &v.err));
+    lun_open(&l, &v, DISK);
+    ck_assert_uint_eq(l.size, SIZE);
+    lun_close(&l);
+    end(&v);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("data");
@@ -201,6 +228,8 @@ int main(void)
                         n);
     tcase_add_loop_test(tc, test_a_reused_lun_never_shows_the_data_of_the_one_before, 0, n);
     tcase_add_loop_test(tc, test_a_lun_has_exactly_the_size_that_was_asked_for, 0, n);
+    tcase_add_loop_test(
+        tc, test_a_rollback_across_a_resize_is_seen_where_the_nas_keeps_the_size, 0, n);
     suite_add_tcase(s, tc);
     return tst_run(s);
 }

@@ -569,6 +569,7 @@ static void play(unsigned seed, unsigned ops)
     munmap(history, sizeof(*history));
 }
 
+/* C14: leases end while their holders are at work, and holders are stopped. */
 START_TEST(test_random_operations_of_eight_nodes_lose_and_leak_nothing)
 {
     const char *seed = getenv("TNS_HISTORY_SEED");
@@ -581,6 +582,7 @@ START_TEST(test_random_operations_of_eight_nodes_lose_and_leak_nothing)
 }
 END_TEST
 
+/* C13: all for one guest, each with a name of its own. */
 START_TEST(test_twenty_five_allocs_at_once_all_succeed)
 {
     struct vt v;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A volume's plain life, in every release and dialect: made, listed, changed, freed. */
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "vt.h"
@@ -88,6 +89,48 @@ START_TEST(test_sizes_are_exact_to_the_byte)
 }
 END_TEST
 
+static const char *prop(const json_t *dataset, const char *name)
+{
+    const json_t *value = json_object_get(json_object_get(dataset, "props"), name);
+
+    return json_is_string(value) ? json_string_value(value) : "";
+}
+
+START_TEST(test_what_the_section_says_about_new_volumes_is_what_they_have)
+{
+    struct vt v;
+    struct tns_storage *st;
+    char name[256];
+    _tns_json_ json_t *world = NULL;
+    _tns_json_ json_t *list = NULL;
+    const json_t *row;
+
+    vt_open(&v, tst_cell_sim());
+    st = vt_more(&v, "n1",
+                 "{\"tn_compression\": \"zstd\", \"tn_sync\": \"always\", "
+                 "\"zvol_blocksize\": \"64K\", \"tn_sparse\": \"0\"}");
+    vt_ok(&v, tns_volume_alloc(st, 100, "vm-100-disk-0", GIB, name, &v.err));
+    world = tst_sim_get(v.sim, "/world");
+    row = vt_row(world, "dataset", "name", vt_zvol(&v, "vm-100-disk-0"));
+    ck_assert_int_eq(strcasecmp(prop(row, "compression"), "zstd"), 0);
+    ck_assert_int_eq(strcasecmp(prop(row, "sync"), "always"), 0);
+    ck_assert_int_eq(json_integer_value(json_object_get(row, "volblocksize")), 65536);
+    ck_assert_int_ge(json_integer_value(json_object_get(row, "refreservation")),
+                     (json_int_t)GIB);
+    vt_ok(&v, tns_volume_list(st, 100, &list, &v.err));
+    row = json_array_get(list, 0);
+    ck_assert_int_gt(json_integer_value(json_object_get(row, "ctime")), 1600000000);
+    ck_assert(json_is_integer(json_object_get(row, "used")));
+    json_decref(list);
+    list = NULL;
+    vt_ok(&v, tns_volume_list(st, 101, &list, &v.err));
+    ck_assert_uint_eq(json_array_size(list), 0); /* of another guest */
+    tns_storage_close(st);
+    vt_close(&v);
+}
+END_TEST
+
+/* C33: newer snapshots block a rollback by name. C34: a name that is there is told. */
 START_TEST(test_snapshots_are_made_listed_rolled_back_and_deleted)
 {
     struct vt v;
@@ -147,6 +190,7 @@ START_TEST(test_rollback_removes_newer_snapshots_when_the_storage_says_so)
 }
 END_TEST
 
+/* C35; the lost reply is in test_rows, as C06 */
 START_TEST(test_resize_grows_and_refuses_to_shrink)
 {
     struct vt v;
@@ -321,6 +365,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_a_volume_is_made_listed_and_freed);
     tcase_add_test(tc, test_status_tells_total_available_and_used);
     tcase_add_test(tc, test_sizes_are_exact_to_the_byte);
+    tcase_add_test(tc, test_what_the_section_says_about_new_volumes_is_what_they_have);
     tcase_add_test(tc, test_snapshots_are_made_listed_rolled_back_and_deleted);
     tcase_add_test(tc, test_rollback_removes_newer_snapshots_when_the_storage_says_so);
     tcase_add_test(tc, test_resize_grows_and_refuses_to_shrink);

@@ -66,8 +66,9 @@ static void make_old(const struct vt *v, const char *leaf, int lun)
         publish(v, leaf, lun);
 }
 
-/* ---- whose is it ---- */
+/* ---- whose is it: C30, C40 ---- */
 
+/* C40 */
 START_TEST(test_two_storages_on_one_dataset_never_touch_each_others_volumes)
 {
     struct vt v;
@@ -91,6 +92,7 @@ START_TEST(test_two_storages_on_one_dataset_never_touch_each_others_volumes)
 }
 END_TEST
 
+/* C40 */
 START_TEST(test_two_clusters_on_one_dataset_never_touch_each_others_volumes)
 {
     struct vt v;
@@ -171,6 +173,7 @@ START_TEST(test_old_volumes_are_nobodys_where_two_clusters_share_a_dataset)
 }
 END_TEST
 
+/* C30 */
 START_TEST(test_a_replica_with_our_tags_is_foreign_until_it_is_adopted)
 {
     struct vt v;
@@ -291,6 +294,7 @@ START_TEST(test_names_in_both_forms_are_parsed)
 }
 END_TEST
 
+/* C19 */
 START_TEST(test_a_volume_too_large_names_the_numbers_and_leaves_nothing)
 {
     struct vt v;
@@ -313,6 +317,101 @@ START_TEST(test_a_volume_too_large_names_the_numbers_and_leaves_nothing)
 }
 END_TEST
 
+static double gib_available(const struct vt *v)
+{
+    _tns_json_ json_t *world = tst_sim_get(v->sim, "/world");
+
+    return (double)json_integer_value(
+               json_object_get(vt_row(world, "dataset", "name", v->dataset), "available")) /
+           (double)GIB;
+}
+
+/* All that the error must say, each with its number. */
+static void says_number(const struct vt *v, const char *before, double gib,
+                        const char *behind)
+{
+    char text[200];
+
+    snprintf(text, sizeof(text), "%s%.1f GiB%s", before, gib, behind);
+    tst_says(&v->err, text);
+}
+
+static void grow_to(struct vt *v, uint64_t size_bytes)
+{
+    ck_assert_int_eq(tns_volume_resize(v->st, DISK, size_bytes, &v->err), -TNS_E_CAPACITY);
+    tst_says(&v->err, vt_zvol(v, DISK));
+    tst_says(&v->err, v->dataset);
+}
+
+static void still_has(struct vt *v, uint64_t size_bytes)
+{
+    _tns_json_ json_t *info = NULL;
+
+    tns__error_clear(&v->err);
+    vt_ok(v, tns_volume_info(v->st, DISK, &info, &v->err));
+    ck_assert_int_eq(json_integer_value(json_object_get(info, "size")),
+                     (json_int_t)size_bytes);
+}
+
+START_TEST(test_c19_a_resize_names_what_it_needs_and_what_is_available)
+{
+    struct vt v;
+    char name[256];
+
+    vt_open(&v, tst_cell_sim());
+    vt_own_pool(&v, 20 * GIB, NULL);
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    grow_to(&v, 41 * GIB);
+    says_number(&v, "needs ", 40.0, "");
+    says_number(&v, "has ", gib_available(&v), " available: ");
+    still_has(&v, GIB);
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_c19_a_resize_names_the_quota_that_is_in_the_way)
+{
+    struct vt v;
+    char name[256];
+
+    vt_open(&v, tst_cell_sim());
+    vt_own_pool(&v, 100 * GIB, NULL);
+    vt_world(&v, "{\"dataset\": {\"name\": \"%s\", \"quota\": 8589934592}}");
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    grow_to(&v, 21 * GIB);
+    says_number(&v, "needs ", 20.0, "");
+    says_number(&v, "has ", gib_available(&v), " available within its quota of 8.0 GiB: ");
+    still_has(&v, GIB);
+    vt_close(&v);
+}
+END_TEST
+
+/* Of 20 GiB a volume that has 8 may have 16: it may grow by 8, and not by 8.5. */
+START_TEST(test_c19_a_resize_of_a_thick_volume_names_the_four_fifths_that_it_may_have)
+{
+    struct vt v;
+    char name[256];
+    double there;
+
+    vt_open(&v, tst_cell_sim());
+    vt_own_pool(&v, 100 * GIB, "{\"tn_sparse\": \"0\"}");
+    vt_world(&v, "{\"dataset\": {\"name\": \"%s\", \"quota\": 21474836480}}");
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, 8 * GIB, name, &v.err));
+    there = gib_available(&v);
+    ck_assert(there > 11.0 && there <= 12.0);
+    grow_to(&v, 16 * GIB + GIB / 2);
+    says_number(&v, "needs ", 8.5, "");
+    says_number(&v, "has ", there, " available within its quota of 20.0 GiB");
+    says_number(&v, "of which volumes may take 80 %, ", (there + 8.0) / 5.0 * 4.0 - 8.0,
+                ":");
+    still_has(&v, 8 * GIB);
+    vt_ok(&v, tns_volume_resize(v.st, DISK, 15 * GIB, &v.err));
+    still_has(&v, 15 * GIB);
+    vt_close(&v);
+}
+END_TEST
+
+/* C21 */
 START_TEST(test_a_locked_dataset_refuses_and_is_never_taken_for_empty)
 {
     struct vt v;
@@ -333,6 +432,7 @@ START_TEST(test_a_locked_dataset_refuses_and_is_never_taken_for_empty)
 }
 END_TEST
 
+/* C22 */
 START_TEST(test_an_exported_pool_is_unavailable_and_never_empty)
 {
     struct vt v;
@@ -355,6 +455,7 @@ START_TEST(test_an_exported_pool_is_unavailable_and_never_empty)
 }
 END_TEST
 
+/* C32 */
 START_TEST(test_a_held_snapshot_stops_delete_rollback_and_free_by_name)
 {
     struct vt v;
@@ -374,6 +475,7 @@ START_TEST(test_a_held_snapshot_stops_delete_rollback_and_free_by_name)
 }
 END_TEST
 
+/* C32 */
 START_TEST(test_a_clone_that_appears_between_check_and_delete_survives)
 {
     struct vt v;
@@ -414,6 +516,91 @@ START_TEST(test_a_lun_that_was_just_freed_is_not_given_out_again)
         ck_assert_int_ne(vt_lun_of(&v, "vm-100-next"), before);
         vt_ok(&v, tns_volume_free(v.st, "vm-100-next", &v.err));
     }
+    vt_close(&v);
+}
+END_TEST
+
+static json_int_t target_id(const struct vt *v)
+{
+    _tns_json_ json_t *world = tst_sim_get(v->sim, "/world");
+
+    return json_integer_value(
+        json_object_get(vt_row(world, "target", "name", v->target), "id"));
+}
+
+/* All numbers but these two are somebody else's meanwhile. */
+static void take_numbers_but(const struct vt *v, json_int_t one, json_int_t other)
+{
+    json_int_t target = target_id(v);
+    json_t *rows = json_array();
+    _tns_json_ json_t *body = json_pack("{s:o}", "insert", rows);
+    int lun;
+
+    for (lun = 1; lun <= 1024; lun++)
+        if (lun != one && lun != other)
+            json_array_append_new(rows, json_pack("{s:s, s:{s:I, s:i, s:i}}", "table",
+                                                  "mapping", "row", "target", target,
+                                                  "extent", 500000 + lun, "lunid", lun));
+    json_decref(tst_sim_post(v->sim, "/world", body));
+}
+
+static void remove_target(const struct vt *v)
+{
+    char text[100];
+
+    snprintf(text, sizeof(text), "{\"remove\": {\"table\": \"target\", \"id\": %lld}}",
+             (long long)target_id(v));
+    tst_sim_world(v->sim, text);
+}
+
+START_TEST(test_numbers_that_others_took_since_the_last_volume_are_not_given_out_twice)
+{
+    struct vt v;
+    struct tns_storage *other;
+    char name[256];
+    json_int_t first;
+    json_int_t left;
+
+    vt_open(&v, tst_cell_sim());
+    other = vt_more(&v, "n2", NULL);
+    a_disk(&v);
+    first = vt_lun_of(&v, DISK);
+    left = first == 1024 ? 1 : first + 1;
+    take_numbers_but(&v, first, left);
+    /* By what this handle knows a thousand numbers are free; one is. */
+    vt_ok(&v, tns_volume_alloc(v.st, 100, "vm-100-disk-1", GIB, name, &v.err));
+    ck_assert_int_eq(vt_lun_of(&v, "vm-100-disk-1"), left);
+    /* The other one's free is not known here either, and a full target has a further one. */
+    vt_ok(&v, tns_volume_free(other, DISK, &v.err));
+    vt_ok(&v, tns_volume_alloc(v.st, 100, "vm-100-disk-2", GIB, name, &v.err));
+    ck_assert_int_eq(vt_lun_of(&v, "vm-100-disk-2"), first);
+    tns_storage_close(other);
+    remove_target(&v);
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_a_target_that_was_made_anew_is_not_taken_for_the_one_before)
+{
+    struct vt v;
+    char name[256];
+    char text[400];
+    json_int_t was;
+
+    vt_open(&v, tst_cell_sim());
+    a_disk(&v);
+    vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
+    was = target_id(&v);
+    snprintf(text, sizeof(text),
+             "{\"remove\": {\"table\": \"target\", \"id\": %lld}, \"insert\": {\"table\": "
+             "\"target\", \"row\": {\"name\": \"%s\", \"alias\": null, \"mode\": "
+             "\"ISCSI\", \"rel_tgt_id\": 9, \"auth_networks\": [], \"groups\": []}}}",
+             (long long)was, v.target);
+    tst_sim_world(v.sim, text);
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    ck_assert_int_ne(target_id(&v), was);
+    ck_assert_int_gt(vt_lun_of(&v, DISK), 0);
+    ck_assert_uint_eq(vt_invariants(&v), 0);
     vt_close(&v);
 }
 END_TEST
@@ -477,6 +664,43 @@ START_TEST(test_a_forgotten_clone_to_read_from_does_not_block_deleting_its_snaps
 }
 END_TEST
 
+static void forgotten_clone(struct vt *v, const char *snap)
+{
+    json_t *mapped = NULL;
+
+    vt_ok(v, tns_snapshot_create(v->st, DISK, snap, &v->err));
+    /* No iSCSI behind this tnsim: the clone is made, its device cannot come. */
+    ck_assert_int_ne(tns_volume_map(v->st, DISK, snap, &mapped, &v->err), 0);
+    tns__error_clear(&v->err);
+    ck_assert_uint_eq(vt_invariants(v), 1);
+}
+
+START_TEST(test_a_forgotten_clone_to_read_from_goes_with_reconcile_rollback_and_free)
+{
+    struct vt v;
+    struct tns_storage *removing;
+    _tns_json_ json_t *report = NULL;
+
+    vt_open(&v, tst_cell_sim());
+    a_disk(&v);
+    forgotten_clone(&v, "s1");
+    vt_ok(&v, tns_storage_reconcile(v.st, 1, &report, &v.err));
+    ck_assert_int_eq(json_integer_value(json_object_get(report, "repaired")), 1);
+    ck_assert_uint_eq(vt_invariants(&v), 0);
+
+    forgotten_clone(&v, "s2");
+    removing = vt_more(&v, "n1", "{\"tn_rollback_removes_newer\": \"1\"}");
+    vt_ok(&v, tns_rollback(removing, DISK, "s1", &v.err));
+    tns_storage_close(removing);
+    ck_assert_uint_eq(vt_invariants(&v), 0);
+
+    forgotten_clone(&v, "s3");
+    vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
+    vt_nothing_left(&v);
+    vt_close(&v);
+}
+END_TEST
+
 START_TEST(test_unmapping_a_snapshot_removes_its_clone)
 {
     struct vt v;
@@ -511,35 +735,6 @@ START_TEST(test_paths_need_no_network)
 }
 END_TEST
 
-/* ---- keys ---- */
-
-START_TEST(test_a_read_only_key_is_refused_and_leaves_nothing)
-{
-    struct vt v;
-    char name[256];
-    _tns_json_ json_t *body =
-        json_pack("{s:{s:s, s:s, s:b, s:[s,s]}}", "keys", "user", "reader", "name", "r",
-                  "full", 0, "roles", "READONLY_ADMIN", "POOL_READ");
-    _tns_json_ json_t *answer = NULL;
-    char text[300];
-    struct tns_storage *st;
-    const char *key;
-
-    if (!(tst_cell_is("25.10", "jsonrpc") || tst_cell_is("26", NULL)))
-        return; /* keys have roles from 25.04 on */
-    vt_open(&v, tst_cell_sim());
-    answer = tst_sim_post(v.sim, "/world", body);
-    key = json_string_value(json_array_get(json_object_get(answer, "keys"), 0));
-    ck_assert_ptr_nonnull(key);
-    snprintf(text, sizeof(text), "{\"api_key\": \"%s\"}", key);
-    st = vt_more(&v, "n1", text);
-    vt_fails(&v, tns_volume_alloc(st, 100, NULL, GIB, name, &v.err), TNS_E_PERMISSION);
-    vt_nothing_left(&v);
-    tns_storage_close(st);
-    vt_close(&v);
-}
-END_TEST
-
 static void add(TCase *tc)
 {
     tcase_add_test(tc, test_two_storages_on_one_dataset_never_touch_each_others_volumes);
@@ -553,17 +748,25 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_names_outside_the_grammar_are_refused_before_anything_is_sent);
     tcase_add_test(tc, test_names_in_both_forms_are_parsed);
     tcase_add_test(tc, test_a_volume_too_large_names_the_numbers_and_leaves_nothing);
+    tcase_add_test(tc, test_c19_a_resize_names_what_it_needs_and_what_is_available);
+    tcase_add_test(tc, test_c19_a_resize_names_the_quota_that_is_in_the_way);
+    tcase_add_test(
+        tc, test_c19_a_resize_of_a_thick_volume_names_the_four_fifths_that_it_may_have);
     tcase_add_test(tc, test_a_locked_dataset_refuses_and_is_never_taken_for_empty);
     tcase_add_test(tc, test_an_exported_pool_is_unavailable_and_never_empty);
     tcase_add_test(tc, test_a_held_snapshot_stops_delete_rollback_and_free_by_name);
     tcase_add_test(tc, test_a_clone_that_appears_between_check_and_delete_survives);
     tcase_add_test(tc, test_a_lun_that_was_just_freed_is_not_given_out_again);
+    tcase_add_test(
+        tc, test_numbers_that_others_took_since_the_last_volume_are_not_given_out_twice);
+    tcase_add_test(tc, test_a_target_that_was_made_anew_is_not_taken_for_the_one_before);
     tcase_add_test(tc, test_a_full_target_is_followed_by_a_further_one);
     tcase_add_test(
         tc, test_a_forgotten_clone_to_read_from_does_not_block_deleting_its_snapshot);
+    tcase_add_test(
+        tc, test_a_forgotten_clone_to_read_from_goes_with_reconcile_rollback_and_free);
     tcase_add_test(tc, test_unmapping_a_snapshot_removes_its_clone);
     tcase_add_test(tc, test_paths_need_no_network);
-    tcase_add_test(tc, test_a_read_only_key_is_refused_and_leaves_nothing);
 }
 
 int main(void)

@@ -67,6 +67,35 @@ START_TEST(test_the_longest_name_works_and_a_longer_one_is_refused)
 }
 END_TEST
 
+/* A dataset so deep that only few names fit into one question. */
+START_TEST(test_a_free_name_is_found_where_names_are_long)
+{
+    struct vt v;
+    struct tns_storage *st;
+    char deep[200];
+    char text[300];
+    char want[64];
+    char name[256];
+
+    vt_open(&v, tst_cell_sim());
+    snprintf(deep, sizeof(deep), "%s/", v.dataset);
+    memset(deep + strlen(deep), 'd', 120 - strlen(deep));
+    deep[120] = '\0';
+    snprintf(text, sizeof(text), "{\"dataset\": {\"name\": \"%s\", \"create\": {}}}", deep);
+    tst_sim_world(v.sim, text);
+    snprintf(text, sizeof(text), "{\"dataset\": \"%s\"}", deep);
+    st = vt_more(&v, "n1", text);
+    for (unsigned i = 0; i < 14; i++) {
+        vt_ok(&v, tns_volume_alloc(st, 100, NULL, GIB, name, &v.err));
+        snprintf(want, sizeof(want), "vm-100-disk-%u", i);
+        ck_assert_str_eq(name, want);
+    }
+    tns_storage_close(st);
+    vt_world(&v, "{\"destroy\": \"%s\"}");
+    vt_close(&v);
+}
+END_TEST
+
 START_TEST(test_what_is_missing_is_not_found)
 {
     struct vt v;
@@ -101,6 +130,7 @@ START_TEST(test_deleting_what_is_not_there_succeeds)
 }
 END_TEST
 
+/* C17 */
 START_TEST(test_a_second_free_changes_nothing)
 {
     struct vt v;
@@ -155,6 +185,60 @@ START_TEST(test_the_whole_life_with_every_call_doubled)
     for (int i = 0; i < 2; i++)
         vt_ok(&v, tns_volume_free(v.st, base, &v.err));
     vt_nothing_left(&v);
+    vt_close(&v);
+}
+END_TEST
+
+/* Names of snapshots are each volume's own. */
+START_TEST(test_a_snapshot_of_the_same_name_on_another_volume_is_another_one)
+{
+    struct vt v;
+    char name[256];
+    json_t *out = NULL;
+
+    vt_open(&v, tst_cell_sim());
+    a_disk(&v);
+    vt_ok(&v, tns_volume_alloc(v.st, 100, "vm-100-disk-1", GIB, name, &v.err));
+    vt_ok(&v, tns_snapshot_create(v.st, DISK, "s1", &v.err));
+    vt_ok(&v, tns_snapshot_create(v.st, name, "s1", &v.err));
+    vt_ok(&v, tns_snapshot_delete(v.st, DISK, "s1", &v.err));
+    vt_ok(&v, tns_snapshot_list(v.st, name, &out, &v.err));
+    ck_assert_uint_eq(json_array_size(out), 1);
+    json_decref(out);
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_what_else_there_is_can_be_asked_for_twice)
+{
+    struct vt v;
+    json_t *out = NULL;
+    int renames = 0;
+
+    vt_open(&v, tst_cell_sim());
+    a_disk(&v);
+    vt_ok(&v, tns_snapshot_create(v.st, DISK, "s1", &v.err));
+    for (int i = 0; i < 2; i++) {
+        int rc = tns_snapshot_rename(v.st, DISK, "s1", "s2", &v.err);
+
+        ck_assert_msg(rc == 0 || rc == -TNS_E_UNSUPPORTED, "%s", v.err.text);
+        tns__error_clear(&v.err);
+        renames += rc == 0;
+    }
+    ck_assert_int_ne(renames, 1); /* both times, or this release cannot */
+    for (int i = 0; i < 2; i++) {
+        vt_ok(&v, tns_storage_reconcile(v.st, 1, &out, &v.err));
+        ck_assert_int_eq(json_integer_value(json_object_get(out, "repaired")), 0);
+        json_decref(out);
+        vt_ok(&v, tns_volume_set_attribute(v.st, DISK, "protected", "1", &v.err));
+        vt_ok(&v, tns_volume_adopt(v.st, DISK, &v.err));
+        vt_ok(&v, tns_volume_unmap(v.st, DISK, NULL, &v.err));
+    }
+    for (int i = 0; i < 2; i++)
+        vt_ok(&v, tns_volume_release(v.st, DISK, &v.err));
+    for (int i = 0; i < 2; i++)
+        vt_ok(&v, tns_volume_adopt(v.st, DISK, &v.err));
+    ck_assert(vt_listed(&v, DISK));
     vt_close(&v);
 }
 END_TEST
@@ -299,10 +383,13 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_create_needs_a_size_and_a_guest);
     tcase_add_test(tc, test_create_twice_is_refused_with_any_size);
     tcase_add_test(tc, test_the_longest_name_works_and_a_longer_one_is_refused);
+    tcase_add_test(tc, test_a_free_name_is_found_where_names_are_long);
     tcase_add_test(tc, test_what_is_missing_is_not_found);
     tcase_add_test(tc, test_deleting_what_is_not_there_succeeds);
     tcase_add_test(tc, test_a_second_free_changes_nothing);
     tcase_add_test(tc, test_the_whole_life_with_every_call_doubled);
+    tcase_add_test(tc, test_a_snapshot_of_the_same_name_on_another_volume_is_another_one);
+    tcase_add_test(tc, test_what_else_there_is_can_be_asked_for_twice);
     tcase_add_test(tc, test_the_later_of_two_mappings_on_one_lun_takes_another);
     tcase_add_test(tc, test_reconcile_reports_first_and_repairs_when_told);
 }

@@ -127,6 +127,20 @@ void vt_open(struct vt *v, const struct tst_sim *sim)
     v->st = vt_more(v, "n1", NULL);
 }
 
+void vt_own_pool(struct vt *v, uint64_t bytes, const char *options_json)
+{
+    char text[300];
+
+    snprintf(text, sizeof(text), "{\"pool\": {\"name\": \"p%s\", \"create\": %llu}}",
+             v->target, (unsigned long long)bytes);
+    tst_sim_world(v->sim, text);
+    ck_assert_int_lt(snprintf(v->dataset, sizeof(v->dataset), "p%s/vm", v->target),
+                     (int)sizeof(v->dataset));
+    vt_world(v, "{\"dataset\": {\"name\": \"%s\", \"create\": {}}}");
+    tns_storage_close(v->st);
+    v->st = vt_more(v, "n1", options_json);
+}
+
 void vt_close(struct vt *v)
 {
     tns_storage_close(v->st);

@@ -35,6 +35,10 @@ json_t *vt_options(const struct vt *v, const char *node, const char *options_jso
 #define VT_OWNER "11111111-2222-4333-8444-555555555555"
 #define VT_OTHER "99999999-8888-4777-8666-555555555555"
 
+/* From here on the dataset is "<pool>/vm" on a new pool "p<target>" of that size, of this test
+ * alone; v's storage is closed and opened anew there, with options like vt_more's. */
+void vt_own_pool(struct vt *v, uint64_t bytes, const char *options_json);
+
 /* Runs a public call on v's storage that must succeed. */
 #define vt_ok(v, call) tst_ok((call), &(v)->err)
 #define vt_fails(v, call, code) tst_fails((call), (code), &(v)->err)
