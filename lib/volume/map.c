@@ -17,9 +17,10 @@
 #include "volume/tempclone.h"
 
 #define INITIATOR_CAP 256
-/* How long the NAS may take to confirm what is mapped here already, and how long a process then goes
- * without asking again. */
+/* How long the NAS may take to confirm what is mapped here already, or to tell what this node has a record
+ * of, and how long a process then goes without asking it first. */
 #define CONFIRM_MS 3000u
+#define RECORD_MS 5000u
 #define AWAY_MS 30000u
 
 struct mapping {
@@ -30,6 +31,9 @@ struct mapping {
     struct tns_want want;
     json_t *proven; /* mapped already, as the record says; owned */
     bool recent;    /* and the NAS said so a moment ago */
+    bool known;     /* this node has a record of it */
+    bool reached;   /* the NAS let us in */
+    bool hurried;   /* it was given less time than there is */
 };
 
 static struct tns_chap chap_of(const struct tns_storage *st)
@@ -141,9 +145,12 @@ static int map_proven(struct mapping *m, struct tns_error *err)
     struct tns_mapped mapped = { 0 };
     bool found = false;
 
-    if (m->st->opt.qemu ||
-        tns__record_read(&m->st->node, m->st->opt.storeid, m->linkname, &record, &quiet))
+    m->known = tns__record_read(&m->st->node, m->st->opt.storeid, m->linkname, &record,
+                                &quiet) == 0;
+    if (!m->known || m->st->opt.qemu) {
+        tns__record_clear(&record);
         return 0;
+    }
     record.want.chap = chap_of(m->st);
     if (tns__moved_away(m->st, record.want.naa, m->linkname))
         tns__log(m->st->ctx, LOG_NOTICE, "volume", "%s: naa.%s goes by another name now",
@@ -161,9 +168,12 @@ static int map_proven(struct mapping *m, struct tns_error *err)
 
 /* ---- with the NAS's API away ---- */
 
-static bool api_is_away(const struct tns_error *err)
+/* Unavailable is also the pool, of which the NAS tells: that is an answer. */
+static bool api_is_away(const struct mapping *m, const struct tns_error *err)
 {
     switch (err->code) {
+    case TNS_E_UNAVAILABLE:
+        return !m->reached;
     case TNS_E_TRANSPORT:
     case TNS_E_TIMEOUT:
     case TNS_E_BUSY:
@@ -209,7 +219,8 @@ static int map_from_record(struct mapping *m, const struct tns_error *why, json_
         return tns__error_copy(err, why);
     m->want = record.want;
     m->want.chap = chap_of(m->st);
-    m->st->ctx->deadline_ns = tns__now_ns() + TNS_MS(m->st->timeout_ms);
+    if (!m->hurried)
+        m->st->ctx->deadline_ns = tns__now_ns() + TNS_MS(m->st->timeout_ms);
     rc = tns__moved_away(m->st, m->want.naa, m->linkname)
              ? tns__error_set(err, TNS_E_IDENTITY,
                               "naa.%s, which this node knows by that name, was renamed",
@@ -300,21 +311,66 @@ static int map_resolved(struct mapping *m, const struct tns_vol *vol,
     return 0;
 }
 
-/* A mapped volume is confirmed soon, or goes without. */
-static int resolve(struct mapping *m, const char *volname, struct tns__portals *portals,
-                   struct tns_vol **ret, struct tns_error *err)
+static int ask(struct mapping *m, const char *volname, struct tns__portals *portals,
+               struct tns_vol **ret, struct tns_error *err)
+{
+    const struct tns_caps *caps = NULL;
+    int rc = tns__session_caps(m->st->session, &caps, err);
+
+    m->reached = rc == 0;
+    if (rc == 0)
+        rc = tns__vol_resolve_more(m->st, volname, TNS_R_EXPORT, tns__portals_put, portals,
+                                   ret, err);
+    if (rc && api_is_away(m, err))
+        m->st->away_until_ns = tns__now_ns() + TNS_MS(AWAY_MS);
+    if (rc == -TNS_E_NOTFOUND && !m->proven)
+        tns__record_remove(&m->st->node, m->st->opt.storeid, m->linkname, NULL);
+    return rc;
+}
+
+/* What this node knows is confirmed soon, or goes without. */
+static int ask_soon(struct mapping *m, const char *volname, struct tns__portals *portals,
+                    struct tns_vol **ret, struct tns_error *err)
 {
     struct tns_ctx *ctx = m->st->ctx;
     uint64_t deadline = ctx->deadline_ns;
-    uint64_t soon = tns__now_ns() + TNS_MS(CONFIRM_MS);
+    uint64_t soon = tns__now_ns() + TNS_MS(m->proven ? CONFIRM_MS : RECORD_MS);
     int rc;
 
-    if (m->proven && deadline > soon)
+    if ((m->proven || m->known) && tns__now_ns() < m->st->away_until_ns) {
+        m->hurried = true;
+        return tns__error_set(err, TNS_E_TIMEOUT, "it did not answer a moment ago");
+    }
+    m->hurried = (m->proven || m->known) && deadline > soon;
+    if (m->hurried)
         ctx->deadline_ns = soon;
-    rc = tns__vol_resolve_more(m->st, volname, TNS_R_EXPORT, tns__portals_put, portals, ret,
-                               err);
+    rc = ask(m, volname, portals, ret, err);
     ctx->deadline_ns = deadline;
     return rc;
+}
+
+/* Without the NAS. A record that does not help may be older than what the NAS knows: it gets the time that
+ * was kept back from it. */
+static int map_without(struct mapping *m, const char *volname, const struct tns_error *why,
+                       struct tns__portals *portals, struct tns_vol **ret_vol, json_t **ret,
+                       struct tns_error *err)
+{
+    struct tns_error late = TNS_ERROR_INIT;
+    int rc;
+
+    if (m->proven)
+        return map_unconfirmed(m, why->text, ret, err);
+    rc = map_from_record(m, why, ret, err);
+    if (rc == 0 || !m->hurried || why->code == TNS_E_AUTH || why->code == TNS_E_TLS ||
+        tns__ctx_left_ms(m->st->ctx) == 0)
+        return rc;
+    tns__portals_clear(portals);
+    *portals = (struct tns__portals){ 0 };
+    rc = ask(m, volname, portals, ret_vol, &late);
+    if (rc && api_is_away(m, &late))
+        return -err->code;
+    tns__error_clear(err);
+    return rc ? tns__error_copy(err, &late) : map_resolved(m, *ret_vol, portals, ret, err);
 }
 
 static int map_volume(struct mapping *m, const char *volname, json_t **ret,
@@ -323,20 +379,14 @@ static int map_volume(struct mapping *m, const char *volname, json_t **ret,
     _tns_vol_ struct tns_vol *vol = NULL;
     struct tns__portals portals = { 0 };
     struct tns_error local = TNS_ERROR_INIT;
-    int rc = resolve(m, volname, &portals, &vol, &local);
+    int rc = ask_soon(m, volname, &portals, &vol, &local);
 
-    if (rc == -TNS_E_NOTFOUND && !m->proven)
-        tns__record_remove(&m->st->node, m->st->opt.storeid, m->linkname, NULL);
-
-    if (rc && api_is_away(&local))
-        m->st->away_until_ns = tns__now_ns() + TNS_MS(AWAY_MS);
-    if (rc && api_is_away(&local))
-        rc = m->proven ? map_unconfirmed(m, local.text, ret, err)
-                       : map_from_record(m, &local, ret, err);
-    else if (rc)
-        rc = tns__error_copy(err, &local);
-    else
+    if (rc == 0)
         rc = map_resolved(m, vol, &portals, ret, err);
+    else if (api_is_away(m, &local))
+        rc = map_without(m, volname, &local, &portals, &vol, ret, err);
+    else
+        rc = tns__error_copy(err, &local);
     tns__portals_clear(&portals);
     return rc;
 }
@@ -379,8 +429,6 @@ static int map_any(struct mapping *m, const char *volname, const char *snap, jso
         *ret = TNS_STEAL(m->proven);
         return 0;
     }
-    if (rc == 0 && m->proven && tns__now_ns() < m->st->away_until_ns)
-        return map_unconfirmed(m, "it did not answer a moment ago", ret, err);
     if (rc == 0)
         rc = tns__needs_nas(m->st, err);
     if (rc)

@@ -69,7 +69,7 @@ static void pmxcfs_brings(const struct vt *v, const char *path)
 }
 
 /* What the NAS calls the volume's extent. */
-static void naa_of(const struct vt *v, char ret[33])
+static void identity_of(const struct vt *v, struct tns_scsi_id *ret)
 {
     _tns_json_ json_t *world = tst_sim_get(v->sim, "/world");
     char disk[300];
@@ -78,8 +78,18 @@ static void naa_of(const struct vt *v, char ret[33])
     snprintf(disk, sizeof(disk), "zvol/%s", vt_zvol(v, DISK));
     row = vt_row(world, "extent", "disk", disk);
     ck_assert_ptr_nonnull(row);
-    ck_assert(tns__fmt(ret, 33, "%s",
+    ck_assert(tns__fmt(ret->naa, sizeof(ret->naa), "%s",
                        json_string_value(json_object_get(row, "naa")) + strlen("0x")));
+    ck_assert(tns__fmt(ret->serial, sizeof(ret->serial), "%s",
+                       json_string_value(json_object_get(row, "serial"))));
+}
+
+static void naa_of(const struct vt *v, char ret[33])
+{
+    struct tns_scsi_id id;
+
+    identity_of(v, &id);
+    memcpy(ret, id.naa, sizeof(id.naa));
 }
 
 /* This node had the volume mapped: its record, its link, and a map with one path. */
@@ -244,6 +254,125 @@ START_TEST(test_a_mapped_volume_stays_usable_while_the_api_hangs_and_is_asked_fo
             strstr(json_string_value(json_object_get(mapped, "warning")), "API is away"));
         json_decref(mapped);
     }
+    tst_sim_reset(v.sim);
+    vt_close(&v);
+}
+END_TEST
+
+/* An unmapped volume that this node mapped before, at a LUN that it still sees as sdb. */
+static void a_known_disk(struct vt *v, struct tns_scsi *scsi, uint64_t size_bytes_then)
+{
+    struct tns_addr portal = { .host = "127.0.0.1", .port = 3260 };
+    struct tns_want want = { .storeid = "nas",
+                             .linkname = DISK,
+                             .portals = &portal,
+                             .n_portals = 1,
+                             .size_bytes = size_bytes_then };
+    struct tns_scsi_id *id = scsi->user;
+    char lun[80], sectors[32], name[256];
+
+    vt_open(v, tst_cell_sim());
+    tns_storage_close(v->st);
+    v->st = vt_more(v, "n1", "{\"use_multipath\": 0}");
+    vt_ok(v, tns_volume_alloc(v->st, 100, DISK, GIB, name, &v->err));
+    identity_of(v, id);
+    memcpy(want.naa, id->naa, sizeof(want.naa));
+    want.target_iqn = v->iqn;
+    want.lun = (uint16_t)vt_lun_of(v, DISK);
+    vt_ok(v, tns__record_write(&v->st->node, &want, &v->err));
+    v->st->node.scsi = scsi;
+
+    snprintf(sectors, sizeof(sectors), "%llu\n",
+             (unsigned long long)(id->size_bytes / 512));
+    snprintf(lun, sizeof(lun), "/sys/class/scsi_device/3:0:0:%u/device/block/sdb/",
+             (unsigned)want.lun);
+    folder(v, lun);
+    tst_file(v->root, "sys/block/sdb/size", sectors);
+    tst_file(v->root, "sys/block/sdb/diskseq", "9\n");
+    link_to(v, "/sys/class/block/sdb", "../../block/sdb");
+    link_to(v, "/dev/disk/by-diskseq/9", "../../sdb");
+    link_to(v, "/sys/class/iscsi_session/session1",
+            "../../devices/platform/host3/session1/iscsi_session/session1");
+    folder(v, "/sys/devices/platform/host3/session1/iscsi_session/session1/");
+    tst_file(v->root,
+             "sys/devices/platform/host3/session1/iscsi_session/session1/targetname",
+             v->iqn);
+    tst_file(v->root, "sys/devices/platform/host3/session1/iscsi_session/session1/state",
+             "LOGGED_IN\n");
+}
+
+/* As after a reboot: nothing is mapped, and the last word of the NAS is forgotten. */
+static void is_unmapped_again(const struct vt *v)
+{
+    char full[600];
+
+    ck_assert(tns__fmt(full, sizeof(full), "%s/dev/tnstor/nas/" DISK, v->root));
+    ck_assert_int_eq(unlink(full), 0);
+}
+
+START_TEST(test_a_volume_that_was_mapped_before_is_mapped_soon_while_the_api_hangs)
+{
+    struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
+    struct tns_scsi scsi = { .identify = answer, .user = &id };
+    struct vt v;
+
+    a_known_disk(&v, &scsi, GIB);
+    tst_sim_fault(v.sim, "{\"match\": \"*\", \"do\": \"hang\", \"count\": 1000}");
+    for (int i = 0; i < 2; i++) {
+        struct tst_watch from = tst_watch();
+        json_t *mapped = NULL;
+
+        vt_ok(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err));
+        ck_assert_uint_lt(tst_own_ms(from), i == 0 ? 9000 : 1000);
+        ck_assert_ptr_nonnull(
+            strstr(json_string_value(json_object_get(mapped, "warning")), "record"));
+        json_decref(mapped);
+        is_unmapped_again(&v);
+    }
+    tst_sim_reset(v.sim);
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_a_record_that_does_not_help_leaves_a_slow_nas_the_rest_of_the_time)
+{
+    struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
+    struct tns_scsi scsi = { .identify = answer, .user = &id };
+    json_t *mapped = NULL;
+    struct vt v;
+
+    a_known_disk(&v, &scsi, GIB / 2);
+    tst_sim_fault(v.sim, "{\"match\": \"*\", \"do\": \"hang\", \"count\": 1}");
+    vt_ok(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err));
+    ck_assert_str_eq(json_string_value(json_object_get(mapped, "warning")), "");
+    json_decref(mapped);
+    tst_sim_reset(v.sim);
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_a_nas_whose_management_service_is_not_up_is_one_that_is_away)
+{
+    struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
+    struct tns_scsi scsi = { .identify = answer, .user = &id };
+    json_t *mapped = NULL;
+    char options[300];
+    struct vt v;
+
+    a_known_disk(&v, &scsi, GIB);
+    tns_storage_close(v.st);
+    /* where no dialect is remembered, the NAS is asked for its versions */
+    snprintf(options, sizeof(options),
+             "{\"use_multipath\": 0, \"api_transport\": \"ws\", \"tn_run_dir\": \"%s2\"}",
+             v.run);
+    v.st = vt_more(&v, "n1", options);
+    v.st->node.scsi = &scsi;
+    tst_sim_fault(v.sim, "{\"match\": \"http:*\", \"do\": \"status\", \"status\": 502, "
+                         "\"count\": 1000}");
+    vt_ok(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err));
+    ck_assert_ptr_nonnull(
+        strstr(json_string_value(json_object_get(mapped, "warning")), "record"));
+    json_decref(mapped);
     tst_sim_reset(v.sim);
     vt_close(&v);
 }
@@ -500,6 +629,11 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_a_mapped_volume_asks_the_nas_once_and_not_again_within_seconds);
     tcase_add_test(
         tc, test_a_mapped_volume_stays_usable_while_the_api_hangs_and_is_asked_for_once);
+    tcase_add_test(tc,
+                   test_a_volume_that_was_mapped_before_is_mapped_soon_while_the_api_hangs);
+    tcase_add_test(tc,
+                   test_a_record_that_does_not_help_leaves_a_slow_nas_the_rest_of_the_time);
+    tcase_add_test(tc, test_a_nas_whose_management_service_is_not_up_is_one_that_is_away);
 }
 
 int main(void)
