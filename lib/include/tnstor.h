@@ -166,7 +166,8 @@ TNS_API int tns_volname_parse(const char *volname, json_t **ret, struct tns_erro
 /* [{volname, vmid, size, used, parent, ctime, format, zvol, notes?, protected?}]; vmid 0: all. */
 TNS_API int tns_volume_list(struct tns_storage *st, uint64_t vmid, json_t **ret,
                             struct tns_error *err);
-/* One element of the list. */
+/* One element of the list. With the API away, of a volume that this node mapped before: its name and the size
+ * of then, null for the rest, and "warning". */
 TNS_API int tns_volume_info(struct tns_storage *st, const char *volname, json_t **ret,
                             struct tns_error *err);
 /* name NULL or "": the first free vm-<vmid>-disk-<n>. ret holds the canonical volname. */

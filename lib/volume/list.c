@@ -3,11 +3,15 @@
 #include "volume/list.h"
 
 #include <string.h>
+#include <syslog.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "volume/free.h"
+#include "volume/moved.h"
+#include "volume/patience.h"
 #include "volume/pin.h"
 #include "volume/tag.h"
 
@@ -198,28 +202,90 @@ int tns_volume_list(struct tns_storage *st, uint64_t vmid, json_t **ret,
     return rc;
 }
 
+/* ---- info ---- */
+
+/* The size that this node mapped it with; mapping it proves that. */
+static json_t *known_json(const struct tns_storage *st, const struct tns_volname *name,
+                          const char *volname, const struct tns_want *want, const char *why,
+                          struct tns_error *err)
+{
+    char zvol[TNS_ZVOL_CAP];
+
+    if (tns__zvol_name(st->opt.dataset, name->leaf, zvol, err))
+        return NULL;
+    return tns__json_pack(err, "{s:s, s:I, s:I, s:n, s:n, s:n, s:s, s:s, s:s++}", "volname",
+                          volname, "vmid", (json_int_t)name->vmid, "size",
+                          (json_int_t)want->size_bytes, "used", "parent", "ctime", "format",
+                          "raw", "zvol", zvol, "warning", volname,
+                          ": from this node's record, because the API is away: ", why);
+}
+
+/* PVE asks for the size of a cloud-init disk at every start of its guest. */
+static int info_known(struct tns_storage *st, const char *volname,
+                      const struct tns_record *record, const struct tns_error *why,
+                      json_t **ret, struct tns_error *err)
+{
+    struct tns_volname name;
+    int rc = tns__volname_parse(volname, &name, err);
+
+    if (rc)
+        return rc;
+    if (!record->memory || tns__moved_away(st, record->want.naa, record->want.linkname))
+        return tns__error_copy(err, why);
+    *ret = known_json(st, &name, volname, &record->want, why->text, err);
+    if (!*ret)
+        return -err->code;
+    tns__log(st->ctx, LOG_WARNING, "volume", "%s",
+             json_string_value(json_object_get(*ret, "warning")));
+    return 0;
+}
+
+static int info_told(struct tns_storage *st, const char *volname, const struct tns_vol *vol,
+                     json_t **ret, struct tns_error *err)
+{
+    char canonical[TNS_VOLNAME_CAP];
+    int rc =
+        vol->ds ? tns__vol_volname(vol, canonical, err) : tns__vol_usable(st, vol, err);
+
+    if (rc)
+        return rc;
+    *ret = tns__volume_json(st, vol->ds, vol->whose == TNS_WHOSE_MINE ? canonical : volname,
+                            vol->name.vmid, err);
+    return *ret ? 0 : -err->code;
+}
+
+static int info(struct tns_storage *st, const char *volname,
+                const struct tns_record *record, json_t **ret, struct tns_error *err)
+{
+    _tns_vol_ struct tns_vol *vol = NULL;
+    struct tns_error local = TNS_ERROR_INIT;
+    struct tns_patience patience;
+    bool is_away;
+    int rc = tns__patience_begin(&patience, st, record->memory ? TNS_RECORD_MS : 0, &local);
+
+    if (rc == 0)
+        rc = tns__vol_resolve(st, volname, 0, &vol, &local);
+    is_away = tns__patience_end(&patience, rc, &local);
+    if (is_away)
+        return info_known(st, volname, record, &local, ret, err);
+    return rc ? tns__error_copy(err, &local) : info_told(st, volname, vol, ret, err);
+}
+
 int tns_volume_info(struct tns_storage *st, const char *volname, json_t **ret,
                     struct tns_error *err)
 {
     _tns_guard_ struct tns_guard guard;
-    _tns_vol_ struct tns_vol *vol = NULL;
-    char canonical[TNS_VOLNAME_CAP];
-    json_t *obj;
+    struct tns_record record = { .memory = NULL };
+    char linkname[TNS_VOLNAME_CAP];
+    struct tns_volname name;
     int rc = tns__enter(st, &guard, err);
 
     if (rc == 0)
-        rc = tns__vol_resolve(st, volname, 0, &vol, &guard.error);
-    if (rc == 0 && !vol->ds)
-        return tns__vol_usable(st, vol, &guard.error);
+        rc = tns__volname_parse(volname, &name, &guard.error);
+    if (rc == 0 && tns__linkname(volname, NULL, linkname))
+        tns__record_read(&st->node, st->opt.storeid, linkname, &record, NULL);
     if (rc == 0)
-        rc = tns__vol_volname(vol, canonical, &guard.error);
-    if (rc)
-        return rc;
-
-    obj = tns__volume_json(st, vol->ds, vol->whose == TNS_WHOSE_MINE ? canonical : volname,
-                           vol->name.vmid, &guard.error);
-    if (!obj)
-        return -guard.error.code;
-    *ret = obj;
-    return 0;
+        rc = info(st, volname, &record, ret, &guard.error);
+    tns__record_clear(&record);
+    return rc;
 }

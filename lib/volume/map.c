@@ -11,18 +11,13 @@
 #include "volume/iqns.h"
 #include "volume/make.h"
 #include "volume/moved.h"
+#include "volume/patience.h"
 #include "volume/portals.h"
 #include "volume/records.h"
 #include "volume/resolve.h"
 #include "volume/tempclone.h"
 
 #define INITIATOR_CAP 256
-/* How long the NAS may take to confirm what is mapped here already, or to tell what this node has a record
- * of, and how long a process then goes without asking it first. */
-#define CONFIRM_MS 3000u
-#define RECORD_MS 5000u
-#define AWAY_MS 30000u
-
 struct mapping {
     struct tns_storage *st;
     char linkname[TNS_VOLNAME_CAP];
@@ -32,7 +27,7 @@ struct mapping {
     json_t *proven; /* mapped already, as the record says; owned */
     bool recent;    /* and the NAS said so a moment ago */
     bool known;     /* this node has a record of it */
-    bool reached;   /* the NAS let us in */
+    bool away;      /* the NAS's API is */
     bool hurried;   /* it was given less time than there is */
 };
 
@@ -168,23 +163,6 @@ static int map_proven(struct mapping *m, struct tns_error *err)
 
 /* ---- with the NAS's API away ---- */
 
-/* Unavailable is also the pool, of which the NAS tells: that is an answer. */
-static bool api_is_away(const struct mapping *m, const struct tns_error *err)
-{
-    switch (err->code) {
-    case TNS_E_UNAVAILABLE:
-        return !m->reached;
-    case TNS_E_TRANSPORT:
-    case TNS_E_TIMEOUT:
-    case TNS_E_BUSY:
-    case TNS_E_TLS:
-    case TNS_E_AUTH:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* What is mapped stays usable: the devices answered as the NAS last said they would. */
 static int map_unconfirmed(struct mapping *m, const char *why, json_t **ret,
                            struct tns_error *err)
@@ -272,7 +250,7 @@ static void records_tidy_soon(struct tns_storage *st)
 {
     struct tns_error why = TNS_ERROR_INIT;
     uint64_t deadline = st->ctx->deadline_ns;
-    uint64_t soon = tns__now_ns() + TNS_MS(CONFIRM_MS);
+    uint64_t soon = tns__now_ns() + TNS_MS(TNS_CONFIRM_MS);
     unsigned removed;
 
     if (deadline > soon)
@@ -311,42 +289,29 @@ static int map_resolved(struct mapping *m, const struct tns_vol *vol,
     return 0;
 }
 
-static int ask(struct mapping *m, const char *volname, struct tns__portals *portals,
-               struct tns_vol **ret, struct tns_error *err)
+/* With ms, the NAS has no more time than that. */
+static int ask(struct mapping *m, const char *volname, unsigned ms,
+               struct tns__portals *portals, struct tns_vol **ret, struct tns_error *err)
 {
-    const struct tns_caps *caps = NULL;
-    int rc = tns__session_caps(m->st->session, &caps, err);
+    struct tns_patience patience;
+    int rc = tns__patience_begin(&patience, m->st, ms, err);
 
-    m->reached = rc == 0;
     if (rc == 0)
         rc = tns__vol_resolve_more(m->st, volname, TNS_R_EXPORT, tns__portals_put, portals,
                                    ret, err);
-    if (rc && api_is_away(m, err))
-        m->st->away_until_ns = tns__now_ns() + TNS_MS(AWAY_MS);
+    m->away = tns__patience_end(&patience, rc, err);
+    m->hurried = patience.hurried;
     if (rc == -TNS_E_NOTFOUND && !m->proven)
         tns__record_remove(&m->st->node, m->st->opt.storeid, m->linkname, NULL);
     return rc;
 }
 
 /* What this node knows is confirmed soon, or goes without. */
-static int ask_soon(struct mapping *m, const char *volname, struct tns__portals *portals,
-                    struct tns_vol **ret, struct tns_error *err)
+static unsigned patience_of(const struct mapping *m)
 {
-    struct tns_ctx *ctx = m->st->ctx;
-    uint64_t deadline = ctx->deadline_ns;
-    uint64_t soon = tns__now_ns() + TNS_MS(m->proven ? CONFIRM_MS : RECORD_MS);
-    int rc;
-
-    if ((m->proven || m->known) && tns__now_ns() < m->st->away_until_ns) {
-        m->hurried = true;
-        return tns__error_set(err, TNS_E_TIMEOUT, "it did not answer a moment ago");
-    }
-    m->hurried = (m->proven || m->known) && deadline > soon;
-    if (m->hurried)
-        ctx->deadline_ns = soon;
-    rc = ask(m, volname, portals, ret, err);
-    ctx->deadline_ns = deadline;
-    return rc;
+    if (m->proven)
+        return TNS_CONFIRM_MS;
+    return m->known ? TNS_RECORD_MS : 0;
 }
 
 /* Without the NAS. A record that does not help may be older than what the NAS knows: it gets the time that
@@ -366,8 +331,8 @@ static int map_without(struct mapping *m, const char *volname, const struct tns_
         return rc;
     tns__portals_clear(portals);
     *portals = (struct tns__portals){ 0 };
-    rc = ask(m, volname, portals, ret_vol, &late);
-    if (rc && api_is_away(m, &late))
+    rc = ask(m, volname, 0, portals, ret_vol, &late);
+    if (m->away)
         return -err->code;
     tns__error_clear(err);
     return rc ? tns__error_copy(err, &late) : map_resolved(m, *ret_vol, portals, ret, err);
@@ -379,11 +344,11 @@ static int map_volume(struct mapping *m, const char *volname, json_t **ret,
     _tns_vol_ struct tns_vol *vol = NULL;
     struct tns__portals portals = { 0 };
     struct tns_error local = TNS_ERROR_INIT;
-    int rc = ask_soon(m, volname, &portals, &vol, &local);
+    int rc = ask(m, volname, patience_of(m), &portals, &vol, &local);
 
     if (rc == 0)
         rc = map_resolved(m, vol, &portals, ret, err);
-    else if (api_is_away(m, &local))
+    else if (m->away)
         rc = map_without(m, volname, &local, &portals, &vol, ret, err);
     else
         rc = tns__error_copy(err, &local);

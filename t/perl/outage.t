@@ -238,6 +238,9 @@ subtest 'a guest whose disk was mapped when the node went down starts and stops 
         is(error_of(sub { $plugin->activate_volume($storeid, $scfg, $volname, undef, {}) }), undef, 'activated');
     }
     ok(-e "$node/root/dev/tnstor/$storeid/$volname", 'with its device');
+    # as a start with a cloud-init disk asks: an error would have PVE allocate it anew
+    is(eval { scalar $plugin->volume_size_info($scfg, $storeid, $volname) }, 1024 * 1024, 'and its size')
+        or diag($@);
     like($warnings[0] // '', qr/\Astorage '$storeid': mapped from this node's record, because the API is away[^\n]+\n\z/, 'one is told');
     is(error_of(sub { $plugin->deactivate_volume($storeid, $scfg, $volname, undef, {}) }), undef, 'deactivated');
     like(error_of(sub { $plugin->activate_volume($storeid, $scfg, 'vm-100-disk-7', undef, {}) }) // '',

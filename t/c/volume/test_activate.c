@@ -378,6 +378,33 @@ START_TEST(test_a_nas_whose_management_service_is_not_up_is_one_that_is_away)
 }
 END_TEST
 
+START_TEST(test_the_size_of_a_volume_that_was_mapped_before_is_known_while_the_api_hangs)
+{
+    struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
+    struct tns_scsi scsi = { .identify = answer, .user = &id };
+    struct vt v;
+
+    a_known_disk(&v, &scsi, GIB);
+    tst_sim_fault(v.sim, "{\"match\": \"*\", \"do\": \"hang\", \"count\": 1000}");
+    for (int i = 0; i < 2; i++) {
+        struct tst_watch from = tst_watch();
+        json_t *info = NULL;
+
+        vt_ok(&v, tns_volume_info(v.st, DISK, &info, &v.err));
+        ck_assert_uint_lt(tst_own_ms(from), i == 0 ? 9000 : 1000);
+        ck_assert_uint_eq((uint64_t)json_integer_value(json_object_get(info, "size")), GIB);
+        ck_assert_ptr_nonnull(
+            strstr(json_string_value(json_object_get(info, "warning")), "record"));
+        json_decref(info);
+    }
+    tns_storage_set_timeout(v.st, 1000);
+    ck_assert_int_ne(tns_volume_info(v.st, "vm-101-disk-0", NULL, &v.err), 0);
+    tns__error_clear(&v.err);
+    tst_sim_reset(v.sim);
+    vt_close(&v);
+}
+END_TEST
+
 static bool is_remembered(const struct vt *v, const char *linkname)
 {
     struct tns_record record = { .memory = NULL };
@@ -633,6 +660,8 @@ static void add(TCase *tc)
                    test_a_volume_that_was_mapped_before_is_mapped_soon_while_the_api_hangs);
     tcase_add_test(tc,
                    test_a_record_that_does_not_help_leaves_a_slow_nas_the_rest_of_the_time);
+    tcase_add_test(
+        tc, test_the_size_of_a_volume_that_was_mapped_before_is_known_while_the_api_hangs);
     tcase_add_test(tc, test_a_nas_whose_management_service_is_not_up_is_one_that_is_away);
 }
 

@@ -359,6 +359,7 @@ sub volume_size_info {
     my ($class, $scfg, $storeid, $volname, $timeout) = @_;
 
     my $info = call($storeid, $scfg, 'volume_info', $volname);
+    warn "storage '$storeid': $info->{warning}\n" if length($info->{warning} // '');
     my $size = untaint_int($info->{size});
     return $size if !wantarray;
     my $used = defined($info->{used}) ? untaint_int($info->{used}) : undef;
