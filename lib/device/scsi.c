@@ -198,15 +198,19 @@ static void stuck_remember(struct tns_sysroot *sr, const char *name, pid_t pid)
     tns__sysroot_replace(sr, text, strlen(text), 0600, &none, TNS__STUCK_DIR "/%s", name);
 }
 
-/* As long as the child that asked last sits in the kernel, no other one is sent after it. */
+/* As long as the child that asked last sits in the kernel, no other one is sent after it. Its number may
+ * have become another process's. */
 static int stuck_check(struct tns_sysroot *sr, const char *name, struct tns_error *err)
 {
     struct tns_error none = TNS_ERROR_INIT;
+    char comm[64];
     uint64_t pid;
 
     if (tns__sysroot_read_u64(sr, &pid, &none, TNS__STUCK_DIR "/%s", name) < 0)
         return 0;
-    if (tns__sysroot_exists(sr, "/proc/%llu", (unsigned long long)pid))
+    if (tns__sysroot_read(sr, comm, sizeof(comm), &none, "/proc/%llu/comm",
+                          (unsigned long long)pid) == 0 &&
+        strcmp(comm, TNS__ASKER) == 0)
         return tns__error_set(
             err, TNS_E_DEVICE,
             "%s hangs in the kernel: process %llu still waits for its answer", name,
