@@ -8,6 +8,10 @@
 
 #include "base/broken.h"
 #include "base/json.h"
+#include "device/wait.h"
+
+/* How long a process that only looks may take. */
+#define PASSING_MS 2000u
 
 bool tns__is_dm_name(const char *s)
 {
@@ -191,18 +195,59 @@ const char *tns__users_first(const json_t *users)
                   : json_string_value(json_array_get(json_object_get(users, "openers"), 0));
 }
 
-int tns__users_none(struct tns_node *node, const char *dev, const char *spare,
-                    const char *what, struct tns_error *err)
+/* Processes alone, and nothing that stays until somebody takes it away. */
+static bool may_pass(const json_t *users)
 {
+    const json_t *opener;
+    size_t i;
+
+    json_array_foreach(json_object_get(users, "openers"), i, opener)
+    {
+        if (!tns__starts_with(json_string_value(opener), TNS__PROCESS))
+            return false;
+    }
+    return json_array_size(json_object_get(users, "holders")) == 0;
+}
+
+struct vacancy {
+    struct tns_node *node;
+    const char *dev, *spare, *what;
+    struct tns_error why; /* who was there at the last look */
+};
+
+static int is_vacant(void *user, struct tns_error *err)
+{
+    struct vacancy *v = user;
     _tns_json_ json_t *users = NULL;
     const char *first;
-    int rc = tns__is_broken("holders") ? 0 : tns__users_find(node, dev, spare, &users, err);
+    int rc = tns__users_find(v->node, v->dev, v->spare, &users, err);
 
     if (rc < 0)
         return rc;
-    first = users ? tns__users_first(users) : NULL;
+    first = tns__users_first(users);
     if (!first)
+        return 1;
+    tns__error_clear(&v->why);
+    tns__error_set(&v->why, TNS_E_CONFLICT, "%s (%s) is in use on this node by %s", v->what,
+                   v->dev, first);
+    return may_pass(users) ? 0 : tns__error_copy(err, &v->why);
+}
+
+/* A device that was closed by its guest is opened by what udev's rules run (multipath, kpartx, lvm), one that
+ * is looked for by vgs: such a process is gone in a moment. */
+int tns__users_none(struct tns_node *node, const char *dev, const char *spare,
+                    const char *what, struct tns_error *err)
+{
+    struct tns__uevent ue = { .fd = -1 };
+    struct tns_error late = TNS_ERROR_INIT;
+    struct vacancy v = {
+        .node = node, .dev = dev, .spare = spare, .what = what, .why = TNS_ERROR_INIT
+    };
+    int rc = 0;
+
+    if (!tns__is_broken("holders"))
+        rc = tns__wait_for(node, &ue, PASSING_MS, what, is_vacant, &v, &late);
+    if (rc == 0)
         return 0;
-    return tns__error_set(err, TNS_E_CONFLICT, "%s (%s) is in use on this node by %s", what,
-                          dev, first);
+    return tns__error_copy(err, v.why.code ? &v.why : &late);
 }

@@ -28,7 +28,7 @@ int tns__users_find(struct tns_node *node, const char *dev, const char *spare, j
                     struct tns_error *err);
 /* The first words of such a list; NULL when nobody uses it. */
 const char *tns__users_first(const json_t *users);
-/* 0, or TNS_E_CONFLICT naming who uses dev. */
+/* 0, or TNS_E_CONFLICT naming who uses dev. A process that has it open is given a moment to close it. */
 int tns__users_none(struct tns_node *node, const char *dev, const char *spare,
                     const char *what, struct tns_error *err);
 

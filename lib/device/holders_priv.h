@@ -17,6 +17,9 @@ struct tns__family {
     json_t *holders, *openers;
 };
 
+/* How an opener that is a process begins; a mount or swap stays by itself. */
+#define TNS__PROCESS "process "
+
 /* Adds a sentence to one of the lists. */
 int tns__tell(json_t *list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -175,7 +175,7 @@ static int look_at_process(struct tns_node *node, struct tns__family *f, const c
     if (has_open(node, f, pid)) {
         read_comm(node, pid, comm);
         if (!is_bystander(node, pid, comm) &&
-            tns__tell(f->openers, "process %s (%s)", pid, comm) < 0)
+            tns__tell(f->openers, TNS__PROCESS "%s (%s)", pid, comm) < 0)
             return tns__error_nomem(err);
     }
     return find_far_mounts(node, f, pid, seen, err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What goes wrong on a node: rows D01 to D26 of RELIABILITY.md, each a named test. */
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -537,6 +539,28 @@ START_TEST(test_d15_a_volume_that_is_open_or_mounted_is_not_unmapped_and_who_is_
 }
 END_TEST
 
+/* The command that udev runs on the device ends a moment after it was seen. */
+static void *ends_soon(void *arg)
+{
+    (void)arg;
+    poll(NULL, 0, 300);
+    world_process(w, 1234, "kpartx\n", "/dev/null");
+    return NULL;
+}
+
+START_TEST(test_d15_a_process_that_only_looks_at_the_device_is_waited_for)
+{
+    pthread_t thread;
+
+    mapped_before();
+    world_process(w, 1234, "kpartx\n", "/dev/dm-3");
+    ck_assert_int_eq(pthread_create(&thread, NULL, ends_soon, NULL), 0);
+    tst_ok(unmap(), &w->err);
+    pthread_join(thread, NULL);
+    ck_assert_ptr_null(world_map_of(w, W_NAA_A));
+}
+END_TEST
+
 START_TEST(test_d15_a_file_system_that_only_a_container_sees_keeps_the_volume)
 {
     static const char see[] = "36 22 253:3 / /var/lib/ct rw - ext4 /dev/dm-3 rw\n";
@@ -830,6 +854,7 @@ int main(void)
         test_d12_a_wedged_multipathd_ends_at_the_deadline,
         test_d13_a_hung_multipath_command_ends_at_the_deadline_and_leaves_no_lock,
         test_d15_a_volume_that_is_open_or_mounted_is_not_unmapped_and_who_is_named,
+        test_d15_a_process_that_only_looks_at_the_device_is_waited_for,
         test_d15_a_file_system_that_only_a_container_sees_keeps_the_volume,
         test_d15_a_path_opened_beside_its_map_is_seen,
         test_d15_what_udev_runs_to_look_at_a_disk_is_no_user_but_what_a_person_runs_is,
