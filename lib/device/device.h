@@ -153,6 +153,9 @@ int tns__record_spare(struct tns_node *node, const char *storeid, char ***ret,
 /* Removed, unless the volume is mapped by now. */
 int tns__record_forget(struct tns_node *node, const char *storeid, const char *linkname,
                        struct tns_error *err);
+/* Link names that have a record; an empty list when the storage has none. tns__strv_free. */
+int tns__record_names(struct tns_node *node, const char *storeid, char ***ret,
+                      struct tns_error *err);
 /* Every trace of a storage on this node that is not a mapped volume. */
 int tns__record_remove_all(struct tns_node *node, const char *storeid,
                            struct tns_error *err);

@@ -7,8 +7,4 @@
 
 #define TNS__RECORD_DIR "/var/lib/tnstor"
 
-/* Link names that have a record; an empty list when the storage has none. tns__strv_free. */
-int tns__record_names(struct tns_node *node, const char *storeid, char ***ret,
-                      struct tns_error *err);
-
 #endif

@@ -66,9 +66,9 @@ static int act_local(void *op, struct tns_error *err)
 {
     struct unmake *u = op;
 
-    return u->linkname
-               ? tns__detach_for_good(u->st, u->linkname, u->st->opt.logout_on_free, err)
-               : 0;
+    return u->linkname ? tns__detach_for_good(u->st, u->vol, u->linkname,
+                                              u->st->opt.logout_on_free, err)
+                       : 0;
 }
 
 /* Somebody freed it and made another one of that name: that one is not to go, and it was whole,
@@ -311,7 +311,7 @@ static int free_volume(struct tns_storage *st, const char *volname, struct tns_e
     if (rc == 0)
         rc = tns__free_check(st, vol, err);
     if (rc == 0)
-        rc = tns__detach_check(st, linkname, err);
+        rc = tns__detach_check(st, vol, linkname, err);
     if (rc == 0)
         rc = tns__owner_load(st, true, err);
     return rc ? rc : tns__free_run(st, vol, "free", linkname, err);

@@ -22,13 +22,15 @@ int tns__free_check(const struct tns_storage *st, const struct tns_vol *vol,
 
 /* ---- detach.c: what this node has of it ---- */
 
-/* TNS_E_CONFLICT naming who holds it. */
-int tns__detach_check(struct tns_storage *st, const char *linkname, struct tns_error *err);
+/* TNS_E_CONFLICT naming who holds it, under whichever spelling of its name (vol, may be NULL, tells its NAA). */
+int tns__detach_check(struct tns_storage *st, const struct tns_vol *vol,
+                      const char *linkname, struct tns_error *err);
 /* Unmaps it here; not mapped is success. Its record stays: with the API away it can be mapped again. */
 int tns__detach(struct tns_storage *st, const char *linkname, bool logout,
                 struct tns_error *err);
-/* The same for a volume that goes, or goes by another name: nothing is remembered of it. */
-int tns__detach_for_good(struct tns_storage *st, const char *linkname, bool logout,
-                         struct tns_error *err);
+/* The same, with its other spellings, for a volume that goes, or goes by another name: nothing is remembered
+ * of it. */
+int tns__detach_for_good(struct tns_storage *st, const struct tns_vol *vol,
+                         const char *linkname, bool logout, struct tns_error *err);
 
 #endif

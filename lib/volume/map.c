@@ -438,7 +438,7 @@ int tns_volume_unmap(struct tns_storage *st, const char *volname, const char *sn
     if (rc == 0)
         rc = map_check(st, volname, snap, &name, linkname, &guard.error);
     if (rc == 0)
-        rc = snap ? tns__detach_for_good(st, linkname, false, &guard.error)
+        rc = snap ? tns__detach_for_good(st, NULL, linkname, false, &guard.error)
                   : tns__detach(st, linkname, false, &guard.error);
     if (rc == 0 && snap)
         rc = tns__needs_nas(st, &guard.error);

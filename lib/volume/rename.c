@@ -94,9 +94,9 @@ int tns__rename_find(struct tns_rename *r, const char *volname, const char *new_
 static int act_local(void *op, struct tns_error *err)
 {
     struct tns_rename *r = op;
-    int rc = tns__detach_check(r->st, r->linkname, err);
+    int rc = tns__detach_check(r->st, r->vol, r->linkname, err);
 
-    return rc ? rc : tns__detach_for_good(r->st, r->linkname, false, err);
+    return rc ? rc : tns__detach_for_good(r->st, r->vol, r->linkname, false, err);
 }
 
 /* An old plugin's volume becomes ours by this, under the name it had. */

@@ -232,7 +232,7 @@ static int rollback(struct rollback *r, const char *volname, const char *snap,
     int rc = prepare(r, volname, snap, NULL, err);
 
     if (rc == 0)
-        rc = tns__detach_check(r->st, r->linkname, err);
+        rc = tns__detach_check(r->st, r->vol, r->linkname, err);
     if (rc)
         return rc;
     /* Where the release does not tell a snapshot's size, it may be another one. */

@@ -85,7 +85,7 @@ static int remove_one(struct tns_storage *st, const struct tns_dataset *ds,
                               "%s there, or run `tnctl gc` on it",
                               node ? node : "?", tns__dataset_tag(ds, TNS_TAG_SNAPSHOT),
                               linkname);
-    rc = tns__detach_check(st, linkname, err);
+    rc = tns__detach_check(st, NULL, linkname, err);
     if (rc)
         return tns__error_prefix(err, "on node '%s'", node);
     return temp_destroy(st, tns__leaf_of(st->opt.dataset, ds->id), linkname, err);

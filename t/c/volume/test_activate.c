@@ -93,11 +93,11 @@ static void naa_of(const struct vt *v, char ret[33])
 }
 
 /* This node had the volume mapped: its record, its link, and a map with one path. */
-static void was_mapped(struct vt *v, uint64_t size_bytes_now)
+static void was_mapped_as(struct vt *v, const char *linkname, uint64_t size_bytes_now)
 {
     struct tns_addr portal = { .host = "127.0.0.1", .port = 3260 };
     struct tns_want want = { .storeid = "nas",
-                             .linkname = DISK,
+                             .linkname = linkname,
                              .target_iqn = v->iqn,
                              .portals = &portal,
                              .n_portals = 1,
@@ -105,6 +105,7 @@ static void was_mapped(struct vt *v, uint64_t size_bytes_now)
                              .size_bytes = GIB,
                              .multipath = true };
     char map[64];
+    char link[128];
     char sectors[32];
 
     naa_of(v, want.naa);
@@ -112,7 +113,8 @@ static void was_mapped(struct vt *v, uint64_t size_bytes_now)
     snprintf(map, sizeof(map), "/dev/mapper/3%s", want.naa);
     snprintf(sectors, sizeof(sectors), "%llu\n",
              (unsigned long long)(size_bytes_now / 512));
-    link_to(v, "/dev/tnstor/nas/" DISK, map);
+    snprintf(link, sizeof(link), "/dev/tnstor/nas/%s", linkname);
+    link_to(v, link, map);
     link_to(v, map, "../dm-3");
     link_to(v, "/sys/class/block/dm-3", "../../block/dm-3");
     link_to(v, "/sys/block/dm-3/slaves/sdb", "../../../sdb");
@@ -121,6 +123,11 @@ static void was_mapped(struct vt *v, uint64_t size_bytes_now)
     tst_file(v->root, "sys/block/dm-3/dm/uuid", map);
     tst_file(v->root, "sys/block/dm-3/dm/name", map + strlen("mpath-"));
     tst_file(v->root, "sys/block/dm-3/dev", "253:3\n");
+}
+
+static void was_mapped(struct vt *v, uint64_t size_bytes_now)
+{
+    was_mapped_as(v, DISK, size_bytes_now);
 }
 
 START_TEST(test_a_volume_freed_elsewhere_is_not_found_whatever_this_node_has_left_of_it)
@@ -569,6 +576,29 @@ START_TEST(test_d21_a_volume_that_is_open_on_this_node_is_neither_rolled_back_no
 }
 END_TEST
 
+START_TEST(test_d21_a_volume_that_is_open_under_another_spelling_of_its_name_is_left_alone)
+{
+    char name[256];
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+    vt_ok(&v, tns_snapshot_create(v.st, DISK, "s1", &v.err));
+    was_mapped_as(&v, "vol-" DISK "-lun7", GIB);
+    is_open(&v);
+    ck_assert_int_eq(tns_volume_free(v.st, DISK, &v.err), -TNS_E_CONFLICT);
+    tst_says(&v.err, "kvm");
+    tns__error_clear(&v.err);
+    ck_assert_int_eq(tns_rollback(v.st, DISK, "s1", &v.err), -TNS_E_CONFLICT);
+    tns__error_clear(&v.err);
+    ck_assert_int_eq(tns_volume_rename(v.st, DISK, 200, NULL, name, &v.err),
+                     -TNS_E_CONFLICT);
+    tns__error_clear(&v.err);
+    ck_assert(vt_listed(&v, DISK));
+    vt_close(&v);
+}
+END_TEST
+
 START_TEST(test_d27_a_child_that_inherits_a_handle_is_refused_and_leaves_it_working)
 {
     char name[256];
@@ -640,6 +670,9 @@ static void add(TCase *tc)
         tc, test_a_name_that_went_to_another_volume_elsewhere_never_maps_the_one_it_was);
     tcase_add_test(
         tc, test_d21_a_volume_that_is_open_on_this_node_is_neither_rolled_back_nor_freed);
+    tcase_add_test(
+        tc,
+        test_d21_a_volume_that_is_open_under_another_spelling_of_its_name_is_left_alone);
     tcase_add_test(
         tc, test_d27_a_child_that_inherits_a_handle_is_refused_and_leaves_it_working);
     tcase_add_test(
