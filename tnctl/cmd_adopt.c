@@ -6,71 +6,70 @@
 #include "base/json.h"
 #include "storage.h"
 
-typedef int (*each_fn)(struct tns_storage *st, const char *volname, struct tns_error *err);
+struct each {
+    int (*fn)(struct tns_storage *st, const char *volname, struct tns_error *err);
+    const char *done;
+    char *const *volnames;
+    bool quiet;
+};
 
-static int each(const struct tnctl *ctl, int argc, char *argv[], each_fn fn,
-                const char *done)
+static int run_each(struct tns_storage *st, void *user, json_t **ret, struct tns_error *err)
 {
-    _tnctl_storage_ struct tns_storage *st = NULL;
-    struct tns_error err = TNS_ERROR_INIT;
-    int code = TNCTL_FAILED;
+    const struct each *each = user;
 
-    st = tnctl_storage_open(ctl, argv[1], &code);
-    if (!st)
-        return code;
-    for (int i = 2; i < argc; i++) {
-        if (fn(st, argv[i], &err))
-            return tnctl_fail(ctl, &err);
-        if (!ctl->json)
-            printf("%s %s\n", done, argv[i]);
+    (void)ret;
+    for (char *const *name = each->volnames; *name; name++) {
+        int rc = each->fn(st, *name, err);
+
+        if (rc)
+            return rc;
+        if (!each->quiet)
+            printf("%s %s\n", each->done, *name);
     }
-    return tnctl_flush();
+    return 0;
 }
 
-static int print_adopted(const json_t *report)
+static int run_all(struct tns_storage *st, void *user, json_t **ret, struct tns_error *err)
+{
+    const bool *check = user;
+
+    return tns_storage_adopt_all(st, *check, ret, err);
+}
+
+static void print_adopted(const json_t *report, const void *user)
 {
     const json_t *row;
     size_t i;
 
+    (void)user;
     json_array_foreach(json_object_get(report, "volumes"), i, row)
     {
         printf("%s %s as %s\n", tnctl_text(row, "action"), tnctl_text(row, "object"),
                tnctl_text(row, "volname"));
     }
-    return tnctl_flush();
-}
-
-static int adopt_all(const struct tnctl *ctl, const char *storeid, bool check)
-{
-    _tnctl_storage_ struct tns_storage *st = NULL;
-    _tns_json_ json_t *report = NULL;
-    struct tns_error err = TNS_ERROR_INIT;
-    int code = TNCTL_FAILED;
-
-    st = tnctl_storage_open(ctl, storeid, &code);
-    if (!st)
-        return code;
-    if (tns_storage_adopt_all(st, check, &report, &err))
-        return tnctl_fail(ctl, &err);
-    return ctl->json ? tnctl_print(ctl, report) : print_adopted(report);
 }
 
 static int run_adopt(const struct tnctl *ctl, int argc, char *argv[])
 {
     bool all = tnctl_flag(&argc, argv, "--all");
     bool check = tnctl_flag(&argc, argv, "--check");
+    struct each each = { tns_volume_adopt, "adopted", argv + 2, ctl->json };
+    const struct tnctl_work on_all = { run_all, print_adopted, &check };
+    const struct tnctl_work on_each = { run_each, NULL, &each };
 
     if (argc < 2 || all != (argc == 2) || (check && !all))
         return tnctl_usage("adopt: takes STOREID VOLUME..., or STOREID --all [--check]");
-    return all ? adopt_all(ctl, argv[1], check)
-               : each(ctl, argc, argv, tns_volume_adopt, "adopted");
+    return tnctl_on_storage(ctl, argv[1], all ? &on_all : &on_each);
 }
 
 static int run_release(const struct tnctl *ctl, int argc, char *argv[])
 {
+    struct each each = { tns_volume_release, "released", argv + 2, ctl->json };
+    const struct tnctl_work work = { run_each, NULL, &each };
+
     if (argc < 3)
         return tnctl_usage("release: takes STOREID VOLUME...");
-    return each(ctl, argc, argv, tns_volume_release, "released");
+    return tnctl_on_storage(ctl, argv[1], &work);
 }
 
 const struct tnctl_cmd tnctl_cmd_adopt = {

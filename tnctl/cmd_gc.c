@@ -6,8 +6,26 @@
 #include "base/json.h"
 #include "storage.h"
 
-static int print_rows(const json_t *report, bool repair, unsigned tidied)
+struct gc {
+    bool repair;
+    unsigned tidied;
+    bool has_failed;
+};
+
+static int look(struct tns_storage *st, void *user, json_t **ret, struct tns_error *err)
 {
+    struct gc *gc = user;
+    int rc = tns_storage_reconcile(st, gc->repair, ret, err);
+
+    if (rc == 0 && gc->repair)
+        rc = tns_storage_tidy(st, &gc->tidied, err);
+    gc->has_failed = json_integer_value(json_object_get(*ret, "failed")) > 0;
+    return rc;
+}
+
+static void print_rows(const json_t *report, const void *user)
+{
+    const struct gc *gc = user;
     const json_t *row;
     size_t i;
 
@@ -16,34 +34,23 @@ static int print_rows(const json_t *report, bool repair, unsigned tidied)
         printf("%-20s %s: %s (%s)\n", tnctl_text(row, "class"), tnctl_text(row, "object"),
                tnctl_text(row, "text"), tnctl_text(row, "action"));
     }
-    if (repair)
+    if (gc->repair)
         printf("%lld repaired, %lld failed, %u removed from this node\n",
                (long long)json_integer_value(json_object_get(report, "repaired")),
-               (long long)json_integer_value(json_object_get(report, "failed")), tidied);
-    return tnctl_flush();
+               (long long)json_integer_value(json_object_get(report, "failed")),
+               gc->tidied);
 }
 
 static int run(const struct tnctl *ctl, int argc, char *argv[])
 {
-    _tnctl_storage_ struct tns_storage *st = NULL;
-    _tns_json_ json_t *report = NULL;
-    struct tns_error err = TNS_ERROR_INIT;
-    bool repair = tnctl_flag(&argc, argv, "--repair");
-    unsigned tidied = 0;
-    int code = TNCTL_FAILED;
+    struct gc gc = { .repair = tnctl_flag(&argc, argv, "--repair") };
+    const struct tnctl_work work = { look, print_rows, &gc };
+    int code;
 
     if (argc != 2)
         return tnctl_usage("gc: takes STOREID [--repair]");
-    st = tnctl_storage_open(ctl, argv[1], &code);
-    if (!st)
-        return code;
-    if (tns_storage_reconcile(st, repair, &report, &err) ||
-        (repair && tns_storage_tidy(st, &tidied, &err)))
-        return tnctl_fail(ctl, &err);
-    code = ctl->json ? tnctl_print(ctl, report) : print_rows(report, repair, tidied);
-    if (code == TNCTL_OK && json_integer_value(json_object_get(report, "failed")) > 0)
-        code = TNCTL_FAILED;
-    return code;
+    code = tnctl_on_storage(ctl, argv[1], &work);
+    return code == TNCTL_OK && gc.has_failed ? TNCTL_FAILED : code;
 }
 
 const struct tnctl_cmd tnctl_cmd_gc = {

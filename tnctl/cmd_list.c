@@ -7,12 +7,20 @@
 #include "base/text.h"
 #include "storage.h"
 
-static int print_list(const json_t *list)
+static int list(struct tns_storage *st, void *user, json_t **ret, struct tns_error *err)
+{
+    const uint64_t *vmid = user;
+
+    return tns_volume_list(st, *vmid, ret, err);
+}
+
+static void print_list(const json_t *volumes, const void *user)
 {
     const json_t *volume;
     size_t i;
 
-    json_array_foreach(list, i, volume)
+    (void)user;
+    json_array_foreach(volumes, i, volume)
     {
         const char *parent = tnctl_text(volume, "parent");
 
@@ -21,44 +29,30 @@ static int print_list(const json_t *list)
                (long long)json_integer_value(json_object_get(volume, "used")),
                *parent ? "  of " : "", parent);
     }
-    return tnctl_flush();
 }
 
 static int run_list(const struct tnctl *ctl, int argc, char *argv[])
 {
-    _tnctl_storage_ struct tns_storage *st = NULL;
-    _tns_json_ json_t *list = NULL;
-    struct tns_error err = TNS_ERROR_INIT;
     uint64_t vmid = 0;
-    int code = TNCTL_FAILED;
+    const struct tnctl_work work = { list, print_list, &vmid };
 
     if (argc < 2 || argc > 3)
         return tnctl_usage("list: takes STOREID [VMID]");
     if (argc == 3 && !tns__parse_u64(argv[2], &vmid))
         return tnctl_usage("list: '%.40s' is no id of a guest", argv[2]);
-    st = tnctl_storage_open(ctl, argv[1], &code);
-    if (!st)
-        return code;
-    if (tns_volume_list(st, vmid, &list, &err))
-        return tnctl_fail(ctl, &err);
-    return ctl->json ? tnctl_print(ctl, list) : print_list(list);
+    return tnctl_on_storage(ctl, argv[1], &work);
+}
+
+static int show(struct tns_storage *st, void *user, json_t **ret, struct tns_error *err)
+{
+    return tns_volume_node_status(st, user, 1, ret, err);
 }
 
 static int run_show(const struct tnctl *ctl, int argc, char *argv[])
 {
-    _tnctl_storage_ struct tns_storage *st = NULL;
-    _tns_json_ json_t *status = NULL;
-    struct tns_error err = TNS_ERROR_INIT;
-    int code = TNCTL_FAILED;
-
     if (argc != 3)
         return tnctl_usage("show: takes STOREID VOLUME");
-    st = tnctl_storage_open(ctl, argv[1], &code);
-    if (!st)
-        return code;
-    if (tns_volume_node_status(st, argv[2], 1, &status, &err))
-        return tnctl_fail(ctl, &err);
-    return tnctl_print(ctl, status);
+    return tnctl_on_storage(ctl, argv[1], &(struct tnctl_work){ show, NULL, argv[2] });
 }
 
 const struct tnctl_cmd tnctl_cmd_list = {

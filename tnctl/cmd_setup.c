@@ -6,67 +6,65 @@
 #include "base/json.h"
 #include "storage.h"
 
-static int print_steps(const json_t *plan)
+static int set_up(struct tns_storage *st, void *user, json_t **ret, struct tns_error *err)
+{
+    const bool *check = user;
+
+    return tns_storage_setup(st, *check, ret, err);
+}
+
+static void print_steps(const json_t *plan, const void *user)
 {
     const json_t *step;
     size_t i;
 
+    (void)user;
     json_array_foreach(json_object_get(plan, "steps"), i, step)
     {
         printf("%-7s %-16s %s: %s\n", tnctl_text(step, "action"), tnctl_text(step, "what"),
                tnctl_text(step, "object"), tnctl_text(step, "text"));
     }
     printf("target_iqn %s\n", tnctl_text(plan, "target_iqn"));
-    return tnctl_flush();
 }
 
 static int run_setup(const struct tnctl *ctl, int argc, char *argv[])
 {
-    _tnctl_storage_ struct tns_storage *st = NULL;
-    _tns_json_ json_t *plan = NULL;
-    struct tns_error err = TNS_ERROR_INIT;
     bool check = tnctl_flag(&argc, argv, "--check");
-    int code = TNCTL_FAILED;
+    const struct tnctl_work work = { set_up, print_steps, &check };
 
     if (argc != 2)
         return tnctl_usage("setup: takes STOREID [--check]");
-    st = tnctl_storage_open(ctl, argv[1], &code);
-    if (!st)
-        return code;
-    if (tns_storage_setup(st, check, &plan, &err))
-        return tnctl_fail(ctl, &err);
-    return ctl->json ? tnctl_print(ctl, plan) : print_steps(plan);
+    return tnctl_on_storage(ctl, argv[1], &work);
 }
 
-static int print_check(const json_t *report)
+static int check_all(struct tns_storage *st, void *user, json_t **ret,
+                     struct tns_error *err)
+{
+    (void)user;
+    return tns_storage_check(st, ret, err);
+}
+
+static void print_check(const json_t *report, const void *user)
 {
     const json_t *warning;
     size_t i;
 
+    (void)user;
     json_array_foreach(json_object_get(report, "warnings"), i, warning)
     {
         printf("warning: %s\n", json_string_value(warning));
     }
     printf("%s: everything that the storage needs is there\n",
            tnctl_text(report, "release"));
-    return tnctl_flush();
 }
 
 static int run_doctor(const struct tnctl *ctl, int argc, char *argv[])
 {
-    _tnctl_storage_ struct tns_storage *st = NULL;
-    _tns_json_ json_t *report = NULL;
-    struct tns_error err = TNS_ERROR_INIT;
-    int code = TNCTL_FAILED;
+    const struct tnctl_work work = { check_all, print_check, NULL };
 
     if (argc != 2)
         return tnctl_usage("doctor: takes STOREID");
-    st = tnctl_storage_open(ctl, argv[1], &code);
-    if (!st)
-        return code;
-    if (tns_storage_check(st, &report, &err))
-        return tnctl_fail(ctl, &err);
-    return ctl->json ? tnctl_print(ctl, report) : print_check(report);
+    return tnctl_on_storage(ctl, argv[1], &work);
 }
 
 const struct tnctl_cmd tnctl_cmd_setup = {

@@ -31,32 +31,51 @@ static int put_node(const struct tnctl *ctl, json_t *options, struct tns_error *
     return 0;
 }
 
-struct tns_storage *tnctl_storage_open(const struct tnctl *ctl, const char *storeid,
-                                       int *ret_exit)
+static int storage_open(const struct tnctl *ctl, const char *storeid,
+                        struct tns_storage **ret, struct tns_error *err)
 {
     const struct tns_hooks hooks = { .size = sizeof hooks,
                                      .log_fn = tnctl_log,
                                      .log_level = tnctl_log_level(ctl) };
     _tns_json_ json_t *options = NULL;
-    struct tns_error err = TNS_ERROR_INIT;
-    struct tns_storage *st = NULL;
-    int rc = tnctl_section_read(ctl->root ? ctl->root : "", storeid, &options, &err);
+    int rc = tnctl_section_read(ctl->root ? ctl->root : "", storeid, &options, err);
 
     if (rc == 0)
-        rc = put_node(ctl, options, &err);
+        rc = put_node(ctl, options, err);
     if (rc == 0)
-        rc = tns_storage_open(options, &hooks, &st, &err);
-    if (rc)
-        *ret_exit = tnctl_fail(ctl, &err);
-    else
-        tns_storage_set_timeout(st, ctl->session.timeout_ms ? ctl->session.timeout_ms
-                                                            : TIMEOUT_MS);
-    return st;
+        rc = tns_storage_open(options, &hooks, ret, err);
+    if (rc == 0)
+        tns_storage_set_timeout(*ret, ctl->session.timeout_ms ? ctl->session.timeout_ms
+                                                              : TIMEOUT_MS);
+    return rc;
 }
 
-void tnctl_storage_closep(struct tns_storage **st)
+static int flush(void)
 {
-    tns_storage_close(*st);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return TNCTL_OK;
+    fputs("tnctl: cannot write the result\n", stderr);
+    return TNCTL_FAILED;
+}
+
+int tnctl_on_storage(const struct tnctl *ctl, const char *storeid,
+                     const struct tnctl_work *work)
+{
+    _tns_json_ json_t *result = NULL;
+    struct tns_error err = TNS_ERROR_INIT;
+    struct tns_storage *st = NULL;
+    int rc = storage_open(ctl, storeid, &st, &err);
+
+    if (rc == 0)
+        rc = work->run(st, work->user, &result, &err);
+    tns_storage_close(st);
+    if (rc)
+        return tnctl_fail(ctl, &err);
+    if (result && (ctl->json || !work->print))
+        return tnctl_print(ctl, result);
+    if (result)
+        work->print(result, work->user);
+    return flush();
 }
 
 bool tnctl_flag(int *argc, char *argv[], const char *flag)
@@ -76,12 +95,4 @@ const char *tnctl_text(const json_t *obj, const char *key)
     const char *text = json_string_value(json_object_get(obj, key));
 
     return text ? text : "";
-}
-
-int tnctl_flush(void)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return TNCTL_OK;
-    fputs("tnctl: cannot write the result\n", stderr);
-    return TNCTL_FAILED;
 }
