@@ -49,8 +49,10 @@ void tnsd_client_free(struct worker *w, struct client *c)
     }
     for (struct upstream *up = w->ups; up; up = up->next) {
         for (struct item *item = up->items; item; item = item->next) {
-            if (item->client == c)
-                item->client = NULL;
+            if (item->client != c)
+                continue;
+            item->client = NULL;
+            item->orphan_ns = tns__now_ns();
         }
     }
     tns__pipe_close(&c->pipe);

@@ -7,6 +7,10 @@
 
 /* nginx in front of the NAS cuts a socket that is silent for 60 s. */
 #define PING_NS TNS_MS(25000)
+/* A connection has eight calls at a time. When so many of them have been without answer for so long after
+ * their clients gave up, the NAS may be stuck in them (a suspended pool): the others get a new one. */
+#define CLOG_CALLS 4u
+#define CLOG_NS TNS_MS(10000)
 /* Asynchronous calls end when the NAS answers; their owners watch their own deadlines. */
 #define FAR_MS 86400000u
 
@@ -23,7 +27,13 @@ void tnsd_upstream_free(struct worker *w, struct upstream *up)
     while (*at != up)
         at = &(*at)->next;
     *at = up->next;
-    tns__session_close(up->session);
+    tns__session_close(up->session); /* it still knows the calls */
+    while (up->items) {
+        struct item *item = up->items;
+
+        up->items = item->next;
+        tnsd_item_free(item);
+    }
     tns__free(up);
 }
 
@@ -77,7 +87,7 @@ static struct item *take_item(struct worker *w, struct upstream *up, struct item
     item->next = NULL;
     item->up = NULL;
     up->n_items--;
-    w->submitted--;
+    w->submitted -= !up->clogged;
     if (item->client)
         item->client->submitted--;
     return item;
@@ -175,6 +185,31 @@ static bool is_mine(const struct upstream *up, const struct tns_call *call,
     return false;
 }
 
+bool tnsd_is_waited_for(const struct upstream *up)
+{
+    for (const struct item *item = up->items; item; item = item->next) {
+        if (item->client || !(item->call.flags & TNS_CALL_READ))
+            return true;
+    }
+    return false;
+}
+
+static void look_for_clog(struct worker *w, struct upstream *up)
+{
+    uint64_t now = tns__now_ns();
+    unsigned stuck = 0;
+
+    for (const struct item *item = up->items; item; item = item->next)
+        stuck += !item->client && now - item->orphan_ns >= CLOG_NS;
+    if (up->clogged || stuck < CLOG_CALLS)
+        return;
+    tnsd_log(LOG_NOTICE,
+             "the NAS leaves %u calls without an answer: a new session for the others",
+             stuck);
+    up->retired = up->clogged = true;
+    w->submitted -= up->n_items;
+}
+
 /* False when it broke, and is gone. */
 static bool pump_one(struct worker *w, struct upstream *up)
 {
@@ -208,7 +243,10 @@ void tnsd_pump(struct worker *w)
 
     for (struct upstream *up = w->ups; up; up = next) {
         next = up->next;
-        if (pump_one(w, up) && up->retired && !up->n_items)
+        if (!pump_one(w, up))
+            continue;
+        look_for_clog(w, up);
+        if (up->clogged ? !tnsd_is_waited_for(up) : up->retired && !up->n_items)
             tnsd_upstream_free(w, up);
     }
 }

@@ -219,6 +219,8 @@ static int patience(const struct worker *w)
     if (w->submitted)
         return TICK_MS;
     for (const struct upstream *up = w->ups; up; up = up->next) {
+        if (tnsd_is_waited_for(up))
+            return TICK_MS;
         if (up->ping_ns < when)
             when = up->ping_ns;
     }
@@ -288,14 +290,7 @@ int tnsd_work(const struct tnsd *d, const struct tnsd_hello *hello, int first_cl
     }
     while (w.clients)
         tnsd_client_free(&w, w.clients);
-    while (w.ups) {
-        while (w.ups->items) {
-            struct item *item = w.ups->items;
-
-            w.ups->items = item->next;
-            tnsd_item_free(item);
-        }
+    while (w.ups)
         tnsd_upstream_free(&w, w.ups);
-    }
     return 0;
 }

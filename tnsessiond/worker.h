@@ -15,6 +15,7 @@ struct upstream;
 struct item {
     struct item *next;
     struct client *client; /* NULL: gone, the answer is dropped */
+    uint64_t orphan_ns;    /* since when                         */
     struct upstream *up;   /* NULL: not submitted yet */
     json_int_t id;
     json_t *message; /* holds method and params */
@@ -42,6 +43,8 @@ struct upstream {
     struct item *items; /* submitted */
     unsigned n_items;
     bool retired;
+    bool
+        clogged; /* retired, because the NAS leaves calls on it unanswered: not counted in submitted */
     uint64_t ping_ns;
 };
 
@@ -81,6 +84,8 @@ struct upstream *tnsd_upstream(struct worker *w, unsigned ms, struct tns_error *
 void tnsd_submit(struct worker *w, struct item *item);
 /* Moves answers to the clients; frees upstreams that broke or are used up. */
 void tnsd_pump(struct worker *w);
+/* Calls without an answer, which somebody waits for or which change something. */
+bool tnsd_is_waited_for(const struct upstream *up);
 void tnsd_ping(struct worker *w);
 void tnsd_upstream_free(struct worker *w, struct upstream *up);
 

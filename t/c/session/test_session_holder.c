@@ -471,6 +471,37 @@ START_TEST(test_a_slow_call_of_one_does_not_hold_up_the_others)
 }
 END_TEST
 
+static bool others_are_served(void)
+{
+    _tns_session_ struct tns_session *s = open_held();
+
+    tns__ctx_begin(tns__session_ctx(s), 1000);
+    return ses_call(s, NULL) == 0 && via_holder(s);
+}
+
+/* A suspended pool answers no question about it, and its clients come again and again. */
+START_TEST(test_calls_that_the_nas_never_answers_do_not_use_up_the_session_of_the_others)
+{
+    _tns_json_ json_t *params = json_array();
+
+    tst_sim_fault(held_sim, "{\"match\": \"pool.query\", \"do\": \"drop\", \"count\": 0}");
+    for (int i = 0; i < 12; i++) {
+        _tns_session_ struct tns_session *hung = open_held();
+        struct tns_error none = TNS_ERROR_INIT;
+
+        tns__ctx_begin(tns__session_ctx(hung), 400);
+        ck_assert_int_eq(tns__session_call(hung, "pool.query", params, TNS_CALL_READ, NULL,
+                                           &none),
+                         -TNS_E_TIMEOUT);
+    }
+    tst_eventually(others_are_served(), 15000);
+    for (int i = 0; i < 20; i++)
+        ck_assert(others_are_served());
+    ck_assert_int_le(tst_sim_stat(held_sim, "logins"), 4);
+    tst_sim_reset(held_sim);
+}
+END_TEST
+
 START_TEST(test_a_client_that_goes_away_leaves_the_others_alone)
 {
     _tns_session_ struct tns_session *s = open_held();
@@ -753,6 +784,8 @@ int main(void)
     tcase_add_test(tc, test_the_key_is_in_no_command_line_and_no_file);
     tcase_add_test(tc, test_two_credentials_are_two_sessions);
     tcase_add_test(tc, test_a_slow_call_of_one_does_not_hold_up_the_others);
+    tcase_add_test(
+        tc, test_calls_that_the_nas_never_answers_do_not_use_up_the_session_of_the_others);
     tcase_add_test(tc, test_a_client_that_goes_away_leaves_the_others_alone);
     tcase_add_test(tc, test_c11_many_clients_with_many_calls_get_their_own_answers);
     tcase_add_test(tc, test_replies_of_many_megabytes_come_through_the_holder);
