@@ -35,6 +35,10 @@ struct tns_scsi {
                          const struct tns_ctx *ctx, const char *const devnames[], size_t n,
                          bool with_serial, struct tns_scsi_id ids[],
                          struct tns_error errs[]);
+    /* Whether the kernel itself holds the device for somebody: a file system, ZFS, an export. False, too, when
+     * that cannot be told. NULL: nobody asks. */
+    bool (*is_claimed)(struct tns_scsi *scsi, struct tns_sysroot *sr,
+                       const struct tns_ctx *ctx, const char *devname);
     void *user;
 };
 struct tns_scsi *tns__scsi_real(void);

@@ -160,6 +160,34 @@ static int family_grow(struct tns_node *node, struct tns__family *f, const char 
     return rc;
 }
 
+/* What stands on a device holds it, too, and is known already. */
+static bool has_holders(struct tns_node *node, const char *dev)
+{
+    _tns_strv_ char **names = NULL;
+
+    return tns__sysroot_list(node->sr, &names, NULL, "/sys/class/block/%s/holders", dev) ==
+               0 &&
+           names[0];
+}
+
+/* Where nobody was found. */
+static int find_claims(struct tns_node *node, struct tns__family *f, struct tns_error *err)
+{
+    if (!node->scsi->is_claimed || json_array_size(f->holders) ||
+        json_array_size(f->openers))
+        return 0;
+    for (size_t i = 0; i < f->n; i++) {
+        if (has_holders(node, f->dev[i]) ||
+            !node->scsi->is_claimed(node->scsi, node->sr, node->ctx, f->dev[i]))
+            continue;
+        if (tns__tell(f->openers,
+                      "the kernel, for a file system, a ZFS pool or an export on %s",
+                      f->dev[i]) < 0)
+            return tns__error_nomem(err);
+    }
+    return 0;
+}
+
 int tns__users_find(struct tns_node *node, const char *dev, const char *spare, json_t **ret,
                     struct tns_error *err)
 {
@@ -180,6 +208,8 @@ int tns__users_find(struct tns_node *node, const char *dev, const char *spare, j
         rc = tns__find_swaps(node, f, err);
     if (rc == 0)
         rc = tns__find_openers(node, f, err);
+    if (rc == 0)
+        rc = find_claims(node, f, err);
     if (rc < 0)
         return tns__error_prefix(err, "who uses %s", dev);
     *ret = TNS_STEAL(users);

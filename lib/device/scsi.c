@@ -344,10 +344,52 @@ static int scsi_identify(struct tns_scsi *scsi, struct tns_sysroot *sr,
     return 0;
 }
 
+/* ---- who holds it in the kernel ---- */
+
+struct claim {
+    const struct tns_sysroot *sr;
+    char path[40];
+};
+
+/* Whoever has claimed the device keeps others from claiming it: no list of the kernel's tells of btrfs, ZFS
+ * or an export. */
+static void claim_main(void *arg, int reply_fd)
+{
+    const struct claim *c = arg;
+    bool is_claimed;
+
+    prctl(PR_SET_NAME, TNS__ASKER);
+    is_claimed =
+        tns__sysroot_openat(c->sr, c->path, O_RDONLY | O_NONBLOCK | O_EXCL, 0) == -EBUSY;
+    if (write(reply_fd, &is_claimed, sizeof(is_claimed)) < 0)
+        _exit(1);
+}
+
+static bool scsi_is_claimed(struct tns_scsi *scsi, struct tns_sysroot *sr,
+                            const struct tns_ctx *ctx, const char *devname)
+{
+    _tns_apart_ struct tns__apart child = { 0 };
+    struct claim c = { .sr = sr };
+    struct tns_ctx soon = *ctx;
+    bool is_claimed = false;
+
+    (void)scsi;
+    tns__fmt(c.path, sizeof(c.path), "/dev/%.31s", devname);
+    if (!tns__is_devname(devname) ||
+        tns__apart_start(&child, tns__sysroot_fd(sr), claim_main, &c, NULL) < 0)
+        return false;
+    tns__ctx_begin(&soon, TOGETHER_MS);
+    if (tns__apart_read(&child, &soon, &is_claimed, sizeof(is_claimed), devname, NULL) < 0)
+        return false;
+    tns__apart_done(&child);
+    return is_claimed;
+}
+
 struct tns_scsi *tns__scsi_real(void)
 {
     static struct tns_scsi real = { .identify = scsi_identify,
-                                    .identify_all = scsi_identify_all };
+                                    .identify_all = scsi_identify_all,
+                                    .is_claimed = scsi_is_claimed };
 
     return &real;
 }

@@ -561,6 +561,28 @@ START_TEST(test_d15_a_process_that_only_looks_at_the_device_is_waited_for)
 }
 END_TEST
 
+static bool dm3_is_claimed(struct tns_scsi *scsi, struct tns_sysroot *sr,
+                           const struct tns_ctx *ctx, const char *devname)
+{
+    (void)scsi;
+    (void)sr;
+    (void)ctx;
+    return strcmp(devname, "dm-3") == 0;
+}
+
+START_TEST(test_d15_a_device_that_only_the_kernel_holds_is_not_unmapped)
+{
+    mapped_before();
+    w->scsi.is_claimed = dm3_is_claimed;
+    ck_assert_int_eq(unmap(), -TNS_E_CONFLICT);
+    tst_says(&w->err, "the kernel");
+    tns__error_clear(&w->err);
+    ck_assert_uint_eq(w->deletes, 0);
+    w->scsi.is_claimed = NULL;
+    tst_ok(unmap(), &w->err);
+}
+END_TEST
+
 START_TEST(test_d15_a_file_system_that_only_a_container_sees_keeps_the_volume)
 {
     static const char see[] = "36 22 253:3 / /var/lib/ct rw - ext4 /dev/dm-3 rw\n";
@@ -854,6 +876,7 @@ int main(void)
         test_d12_a_wedged_multipathd_ends_at_the_deadline,
         test_d13_a_hung_multipath_command_ends_at_the_deadline_and_leaves_no_lock,
         test_d15_a_volume_that_is_open_or_mounted_is_not_unmapped_and_who_is_named,
+        test_d15_a_device_that_only_the_kernel_holds_is_not_unmapped,
         test_d15_a_process_that_only_looks_at_the_device_is_waited_for,
         test_d15_a_file_system_that_only_a_container_sees_keeps_the_volume,
         test_d15_a_path_opened_beside_its_map_is_seen,

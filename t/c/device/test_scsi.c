@@ -265,6 +265,24 @@ START_TEST(test_d14_no_second_process_is_sent_after_a_device_that_one_hangs_on)
 }
 END_TEST
 
+/* A real device: nobody else needs one of the kernel's loops that is bound to no file. */
+START_TEST(test_what_the_kernel_has_claimed_for_somebody_is_known)
+{
+    struct tns_scsi *scsi = tns__scsi_real();
+    struct tns_sysroot *sr = NULL;
+    int fd = open("/dev/loop7", O_RDONLY | O_EXCL | O_CLOEXEC);
+
+    if (fd < 0)
+        return; /* no such device, or not ours to open */
+    tst_ok(tns__sysroot_open("/", &sr, &w->err), &w->err);
+    ck_assert(scsi->is_claimed(scsi, sr, &w->ctx, "loop7"));
+    close(fd);
+    ck_assert(!scsi->is_claimed(scsi, sr, &w->ctx, "loop7"));
+    ck_assert(!scsi->is_claimed(scsi, sr, &w->ctx, "../dev/loop7"));
+    tns__sysroot_close(sr);
+}
+END_TEST
+
 START_TEST(test_one_device_that_hangs_does_not_keep_the_others_from_answering)
 {
     const char *const devs[] = { "sdc", "sdd", "sde" };
@@ -367,6 +385,7 @@ int main(void)
         test_a_lun_that_is_gone_and_a_path_that_is_cut_are_told_apart,
         test_a_device_that_hangs_ends_at_the_deadline_and_holds_no_lock,
         test_d14_no_second_process_is_sent_after_a_device_that_one_hangs_on,
+        test_what_the_kernel_has_claimed_for_somebody_is_known,
         test_one_device_that_hangs_does_not_keep_the_others_from_answering,
         test_a_mapped_volume_costs_at_most_40_system_calls_and_no_command,
         test_nothing_but_the_volumes_own_devices_is_touched_among_200_others,
