@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "volume/resolve.h"
 
+#define ADMIT_TRIES 6
+
 static int iqn_add(struct tns_iqns *iqns, const char *iqn, size_t len,
                    struct tns_error *err)
 {
@@ -110,35 +112,90 @@ int tns__group_extend(struct tns_storage *st, const struct tns_initiator_group *
     return tns__initiator_update(st->session, g->id, names, err);
 }
 
-int tns__initiator_admit(struct tns_storage *st, const struct tns_initiator_list *groups,
-                         const struct tns_target *target, struct tns_error *err)
+/* The group that keeps this node out, ours if there is one; NULL when it may come in, or none is in the way. */
+static const struct tns_initiator_group *
+find_refusing(const struct tns_storage *st, const struct tns_initiator_list *groups,
+              const struct tns_target *target, const char *iqn)
 {
-    struct tns_error quiet = TNS_ERROR_INIT;
     const struct tns_initiator_group *refusing = NULL;
-    struct tns_iqns own = { .n = 1 };
     size_t i;
     size_t k;
 
-    if (tns__device_initiator_name(&st->node, own.text[0], sizeof(own.text[0]), &quiet))
-        return 0; /* the login will say so, and why */
     for (i = 0; i < target->n_groups; i++) {
         int64_t id = target->groups[i].initiator_id;
 
         if (id == 0)
-            return 0;
+            return NULL;
         for (k = 0; k < groups->n; k++) {
             if (groups->items[k].id != id)
                 continue;
-            if (tns__group_admits(&groups->items[k], own.text[0]))
-                return 0;
+            if (tns__group_admits(&groups->items[k], iqn))
+                return NULL;
             if (!refusing || tns__group_is_ours(st, &groups->items[k]))
                 refusing = &groups->items[k];
         }
     }
+    return refusing;
+}
+
+static int groups_read(struct tns_storage *st, struct tns_initiator_list **ret,
+                       struct tns_error *err)
+{
+    _tns_batch_ struct tns_batch *b = tns__batch_new(st->session);
+
+    tns__initiator_list_free(*ret);
+    *ret = NULL;
+    if (!b)
+        return tns__error_nomem(err);
+    tns__initiator_list_put(b, ret);
+    return tns__batch_run(b, err);
+}
+
+/* Nodes that start together read the same list, and the last one writes it without the others: who is not in
+ * it afterwards adds itself again. So is a lost reply read back. */
+static int admit(struct tns_storage *st, const struct tns_initiator_group *refusing,
+                 const struct tns_target *target, const struct tns_iqns *own,
+                 struct tns_error *err)
+{
+    struct tns_initiator_list *fresh = NULL;
+    int rc = 0;
+    unsigned tries;
+
+    for (tries = 0; rc == 0 && refusing && tries < ADMIT_TRIES; tries++) {
+        struct tns_error local = TNS_ERROR_INIT;
+
+        rc = tns__group_extend(st, refusing, own, &local);
+        if (rc && !(local.flags & TNS_F_OUTCOME_UNKNOWN)) {
+            tns__error_copy(err, &local);
+            break;
+        }
+        rc = groups_read(st, &fresh, err);
+        if (rc == 0)
+            refusing = find_refusing(st, fresh, target, own->text[0]);
+    }
+    if (rc == 0 && refusing)
+        rc = tns__error_set(err, TNS_E_CONFLICT,
+                            "initiator group %lld does not keep %s: somebody else is "
+                            "changing it",
+                            (long long)refusing->id, own->text[0]);
+    tns__initiator_list_free(fresh);
+    return rc;
+}
+
+int tns__initiator_admit(struct tns_storage *st, const struct tns_initiator_list *groups,
+                         const struct tns_target *target, struct tns_error *err)
+{
+    struct tns_error quiet = TNS_ERROR_INIT;
+    const struct tns_initiator_group *refusing;
+    struct tns_iqns own = { .n = 1 };
+
+    if (tns__device_initiator_name(&st->node, own.text[0], sizeof(own.text[0]), &quiet))
+        return 0; /* the login will say so, and why */
+    refusing = find_refusing(st, groups, target, own.text[0]);
     if (!refusing)
         return 0;
     if (tns__group_is_ours(st, refusing))
-        return tns__group_extend(st, refusing, &own, err);
+        return admit(st, refusing, target, &own, err);
     return tns__error_set(err, TNS_E_CONFIG,
                           "target '%s' does not admit this node: add %s to "
                           "initiator group %lld ('%s') on the NAS",

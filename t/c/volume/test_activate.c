@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A volume and what this node has of it: who decides when they differ, and what must not happen while it is
  * in use. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -627,6 +628,86 @@ START_TEST(test_d27_a_child_that_inherits_a_handle_is_refused_and_leaves_it_work
 }
 END_TEST
 
+static json_int_t id_of(const struct vt *v, const char *table, const char *key,
+                        const char *value)
+{
+    _tns_json_ json_t *world = tst_sim_get(v->sim, "/world");
+    json_t *row = vt_row(world, table, key, value);
+
+    ck_assert_ptr_nonnull(row);
+    return json_integer_value(json_object_get(row, "id"));
+}
+
+static bool is_admitted(const struct vt *v, const char *iqn)
+{
+    _tns_json_ json_t *world = tst_sim_get(v->sim, "/world");
+    json_t *row = vt_row(world, "initiator", "comment", "tnstor " VT_OWNER " nas");
+    json_t *name;
+    size_t i;
+
+    json_array_foreach(json_object_get(row, "initiators"), i, name)
+    {
+        if (strcmp(json_string_value(name), iqn) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void call(struct vt *v, const char *method, const char *params_fmt, ...)
+{
+    _tns_json_ json_t *params = NULL;
+    json_t *result = NULL;
+    char text[600];
+    va_list ap;
+
+    va_start(ap, params_fmt);
+    vsnprintf(text, sizeof(text), params_fmt, ap);
+    va_end(ap);
+    params = json_loads(text, 0, NULL);
+    ck_assert_ptr_nonnull(params);
+    vt_ok(v, tns_storage_call(v->st, method, params, &result, &v->err));
+    json_decref(result);
+}
+
+/* Two nodes that start together read the same group, and the second writes it without the first. */
+START_TEST(test_a_node_that_another_one_wrote_out_of_the_initiator_group_adds_itself_again)
+{
+    static const char *const mishaps[] = {
+        "{\"match\": \"iscsi.initiator.update\", \"do\": \"answer\", \"result\": {}}",
+        "{\"match\": \"iscsi.initiator.update\", \"do\": \"cut\"}",
+    };
+
+    for (size_t i = 0; i < TNS_ARRAY_LEN(mishaps); i++) {
+        char name[256];
+        struct vt v;
+
+        vt_open(&v, tst_cell_sim());
+        tst_file(v.root, "etc/iscsi/initiatorname.iscsi",
+                 "InitiatorName=iqn.2000-01.x:me\n");
+        vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err));
+        call(&v, "iscsi.initiator.create",
+             "[{\"initiators\": [\"iqn.2000-01.x:other\"], \"comment\": \"tnstor " VT_OWNER
+             " nas\"}]");
+        call(&v, "iscsi.target.update",
+             "[%lld, {\"groups\": [{\"portal\": 1, \"initiator\": %lld, \"authmethod\": "
+             "\"NONE\", \"auth\": null}]}]",
+             (long long)id_of(&v, "target", "name", v.target),
+             (long long)id_of(&v, "initiator", "comment", "tnstor " VT_OWNER " nas"));
+        tst_sim_fault(v.sim, mishaps[i]);
+        tns_storage_set_timeout(v.st, 8000);
+        /* there is no iSCSI here: what counts is that it came so far */
+        ck_assert_int_ne(tns_volume_map(v.st, DISK, NULL, NULL, &v.err), 0);
+        tns__error_clear(&v.err);
+        ck_assert(is_admitted(&v, "iqn.2000-01.x:me"));
+        ck_assert(is_admitted(&v, "iqn.2000-01.x:other"));
+        tst_sim_reset(v.sim);
+        call(&v, "iscsi.initiator.delete", "[%lld]",
+             (long long)id_of(&v, "initiator", "comment", "tnstor " VT_OWNER " nas"));
+        vt_close(&v);
+    }
+}
+END_TEST
+
 static unsigned n_left_over;
 
 static void listen_for_leftovers(void *user, int level, const char *component,
@@ -695,6 +776,9 @@ static void add(TCase *tc)
                    test_a_record_that_does_not_help_leaves_a_slow_nas_the_rest_of_the_time);
     tcase_add_test(
         tc, test_the_size_of_a_volume_that_was_mapped_before_is_known_while_the_api_hangs);
+    tcase_add_test(
+        tc,
+        test_a_node_that_another_one_wrote_out_of_the_initiator_group_adds_itself_again);
     tcase_add_test(tc, test_a_nas_whose_management_service_is_not_up_is_one_that_is_away);
 }
 
