@@ -204,7 +204,8 @@ int tns_volume_list(struct tns_storage *st, uint64_t vmid, json_t **ret,
 
 /* ---- info ---- */
 
-/* The size that this node mapped it with; mapping it proves that. */
+/* The size that this node mapped it with: its device says the same, or, where it is not mapped, mapping it
+ * will prove it. */
 static json_t *known_json(const struct tns_storage *st, const struct tns_volname *name,
                           const char *volname, const struct tns_want *want, const char *why,
                           struct tns_error *err)
@@ -225,12 +226,15 @@ static int info_known(struct tns_storage *st, const char *volname,
                       const struct tns_record *record, const struct tns_error *why,
                       json_t **ret, struct tns_error *err)
 {
+    struct tns_mapped mapped;
     struct tns_volname name;
+    bool found;
     int rc = tns__volname_parse(volname, &name, err);
 
     if (rc)
         return rc;
-    if (!record->memory || tns__moved_away(st, record->want.naa, record->want.linkname))
+    if (!record->memory || tns__moved_away(st, record->want.naa, record->want.linkname) ||
+        tns__device_verify(&st->node, &record->want, &found, &mapped, NULL))
         return tns__error_copy(err, why);
     *ret = known_json(st, &name, volname, &record->want, why->text, err);
     if (!*ret)

@@ -413,6 +413,22 @@ START_TEST(test_the_size_of_a_volume_that_was_mapped_before_is_known_while_the_a
 }
 END_TEST
 
+START_TEST(test_a_size_that_the_device_does_not_show_any_more_is_not_told_without_the_api)
+{
+    struct tns_scsi_id id = { .size_bytes = 2 * GIB, .blocksize = 512 };
+    struct tns_scsi scsi = { .identify = answer, .user = &id };
+    json_t *info = NULL;
+    struct vt v;
+
+    a_mapped_disk(&v, &scsi, 2 * GIB);
+    tst_sim_fault(v.sim, "{\"match\": \"*\", \"do\": \"hang\", \"count\": 1000}");
+    tns_storage_set_timeout(v.st, 1000);
+    vt_fails(&v, tns_volume_info(v.st, DISK, &info, &v.err), TNS_E_TIMEOUT);
+    tst_sim_reset(v.sim);
+    vt_close(&v);
+}
+END_TEST
+
 static bool is_remembered(const struct vt *v, const char *linkname)
 {
     struct tns_record record = { .memory = NULL };
@@ -779,6 +795,8 @@ static void add(TCase *tc)
     tcase_add_test(
         tc,
         test_a_node_that_another_one_wrote_out_of_the_initiator_group_adds_itself_again);
+    tcase_add_test(
+        tc, test_a_size_that_the_device_does_not_show_any_more_is_not_told_without_the_api);
     tcase_add_test(tc, test_a_nas_whose_management_service_is_not_up_is_one_that_is_away);
 }
 
