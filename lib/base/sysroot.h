@@ -72,6 +72,10 @@ int tns__sysroot_openfd(struct tns_sysroot *sr, int flags, mode_t mode, int *ret
 int tns__sysroot_lock(struct tns_sysroot *sr, const struct tns_ctx *ctx, int *ret_fd,
                       struct tns_error *err, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+/* The same for many at a time, none of them beside an exclusive one. */
+int tns__sysroot_lock_shared(struct tns_sysroot *sr, const struct tns_ctx *ctx, int *ret_fd,
+                             struct tns_error *err, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 
 void tns__strv_free(char **names);
 void tns__strv_freep(char ***names);

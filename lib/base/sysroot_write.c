@@ -190,13 +190,13 @@ static bool is_still_there(int fd, const struct tns__sysroot_entry *at)
 }
 
 /* flock cannot be polled, so it is tried again, at growing intervals, up to the deadline. */
-static int lock_wait(const struct tns_ctx *ctx, int fd, const char *path,
+static int lock_wait(const struct tns_ctx *ctx, int fd, int how, const char *path,
                      struct tns_error *err)
 {
     struct tns_error waiting = TNS_ERROR_INIT;
     unsigned pause_ms = 1;
 
-    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    while (flock(fd, how | LOCK_NB) < 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return tns__sysroot_fail(err, errno, "lock", path);
         if (tns__ctx_backoff(ctx, pause_ms, path, &waiting) == -TNS_E_TIMEOUT)
@@ -209,6 +209,26 @@ static int lock_wait(const struct tns_ctx *ctx, int fd, const char *path,
     return 0;
 }
 
+static int lock_as(const struct tns_ctx *ctx, int how, const struct tns__sysroot_entry *at,
+                   int *ret_fd, struct tns_error *err)
+{
+    for (;;) {
+        _tns_close_ int fd =
+            openat(at->dir_fd, at->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        int rc;
+
+        if (fd < 0)
+            return tns__sysroot_fail(err, errno, "lock", at->path);
+        rc = lock_wait(ctx, fd, how, at->path, err);
+        if (rc < 0)
+            return rc;
+        if (is_still_there(fd, at)) {
+            *ret_fd = TNS_STEAL_FD(fd);
+            return 0;
+        }
+    }
+}
+
 int tns__sysroot_lock(struct tns_sysroot *sr, const struct tns_ctx *ctx, int *ret_fd,
                       struct tns_error *err, const char *fmt, ...)
 {
@@ -216,21 +236,15 @@ int tns__sysroot_lock(struct tns_sysroot *sr, const struct tns_ctx *ctx, int *re
     int rc;
 
     TNS__VARARGS(rc, fmt, tns__sysroot_enter(sr, "lock", 0700, &at, err, fmt, ap));
-    if (rc < 0)
-        return rc;
+    return rc < 0 ? rc : lock_as(ctx, LOCK_EX, &at, ret_fd, err);
+}
 
-    for (;;) {
-        _tns_close_ int fd =
-            openat(at.dir_fd, at.name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+int tns__sysroot_lock_shared(struct tns_sysroot *sr, const struct tns_ctx *ctx, int *ret_fd,
+                             struct tns_error *err, const char *fmt, ...)
+{
+    _tns_entry_ struct tns__sysroot_entry at = { .dir_fd = -1 };
+    int rc;
 
-        if (fd < 0)
-            return tns__sysroot_fail(err, errno, "lock", at.path);
-        rc = lock_wait(ctx, fd, at.path, err);
-        if (rc < 0)
-            return rc;
-        if (is_still_there(fd, &at)) {
-            *ret_fd = TNS_STEAL_FD(fd);
-            return 0;
-        }
-    }
+    TNS__VARARGS(rc, fmt, tns__sysroot_enter(sr, "lock", 0700, &at, err, fmt, ap));
+    return rc < 0 ? rc : lock_as(ctx, LOCK_SH, &at, ret_fd, err);
 }

@@ -50,6 +50,30 @@ int tns__lock_target(struct tns_node *node, const char *target_iqn, int *ret_fd,
                                       tns__run_dir(node), key);
 }
 
+int tns__lock_use(struct tns_node *node, const char *target_iqn, int *ret_fd,
+                  struct tns_error *err)
+{
+    char key[33];
+    int rc = target_key(target_iqn, key, err);
+
+    return rc < 0 ? rc
+                  : tns__sysroot_lock_shared(node->sr, node->ctx, ret_fd, err,
+                                             "%s/lock/use-%s", tns__run_dir(node), key);
+}
+
+int tns__lock_end(struct tns_node *node, const char *target_iqn, int *ret_fd,
+                  struct tns_error *err)
+{
+    struct tns_ctx now = *node->ctx;
+    char key[33];
+    int rc = target_key(target_iqn, key, err);
+
+    now.deadline_ns = tns__now_ns();
+    return rc < 0 ? rc
+                  : tns__sysroot_lock(node->sr, &now, ret_fd, err, "%s/lock/use-%s",
+                                      tns__run_dir(node), key);
+}
+
 int tns__lock_multipath(struct tns_node *node, int *ret_fd, struct tns_error *err)
 {
     return tns__sysroot_lock(node->sr, node->ctx, ret_fd, err, "%s/lock/multipath",

@@ -14,6 +14,12 @@ int tns__lock_lun(struct tns_node *node, const char *target_iqn, unsigned lun, i
 /* Whoever logs in to or out of a target, or edits its node records. */
 int tns__lock_target(struct tns_node *node, const char *target_iqn, int *ret_fd,
                      struct tns_error *err);
+/* Whoever counts on the sessions of a target while he looks for a LUN; many do at a time. */
+int tns__lock_use(struct tns_node *node, const char *target_iqn, int *ret_fd,
+                  struct tns_error *err);
+/* Whoever ends them; fails at once while somebody counts on them. */
+int tns__lock_end(struct tns_node *node, const char *target_iqn, int *ret_fd,
+                  struct tns_error *err);
 /* Whoever runs a multipath command. */
 int tns__lock_multipath(struct tns_node *node, int *ret_fd, struct tns_error *err);
 

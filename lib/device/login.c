@@ -305,9 +305,13 @@ int tns__sessions_leave(struct tns_node *node, const struct tns_want *want,
                         struct tns_error *err)
 {
     struct tns__sessions sessions = { .n = 0 };
-    _tns_close_ int lock = -1;
+    struct tns_error none = TNS_ERROR_INIT;
+    _tns_close_ int lock = -1, end = -1;
     int rc = tns__lock_target(node, want->target_iqn, &lock, err);
 
+    /* somebody is mapping: his disk will be left on it */
+    if (rc == 0 && tns__lock_end(node, want->target_iqn, &end, &none) < 0)
+        return 0;
     if (rc == 0)
         rc = tns__sessions_read(node, want->target_iqn, &sessions, err);
     for (size_t i = 0; i < sessions.n && rc == 0; i++) {

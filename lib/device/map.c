@@ -330,8 +330,12 @@ static int map_prepare(struct mapping *m, struct tns_error *err)
 static int map_locked(struct mapping *m, struct tns_mapped *ret, struct tns_error *err)
 {
     struct tns_error none = TNS_ERROR_INIT;
-    int rc = map_prepare(m, err);
+    /* a session that is there must not be ended before its disk is */
+    _tns_close_ int use = -1;
+    int rc = tns__lock_use(m->node, m->want->target_iqn, &use, err);
 
+    if (rc == 0)
+        rc = map_prepare(m, err);
     if (rc == 0)
         rc = find_paths(m, err);
     if (rc == 0) {

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "common/tst.h"
+#include "device/lock.h"
 #include "device/session.h"
 #include "device/stage.h"
 
@@ -86,6 +88,37 @@ START_TEST(test_leaving_ends_the_session_and_takes_our_record_along)
     world_ran(w, "iscsiadm -m node -T " W_IQN " -p 10.0.0.2:3260 --logout\n"
                  "iscsiadm -m node -T " W_IQN " -p 10.0.0.2:3260 -o delete\n");
     ck_assert(!world_has(w, RECORD_0));
+}
+END_TEST
+
+START_TEST(test_leaving_keeps_the_session_while_another_process_maps_a_volume_of_the_target)
+{
+    unsigned failed;
+    int use = -1;
+
+    want.n_portals = 1;
+    tst_ok(ensure(&failed), &w->err);
+    world_forget(w);
+    tst_ok(tns__lock_use(&w->node, W_IQN, &use, &w->err), &w->err);
+    tst_ok(tns__sessions_leave(&w->node, &want, &w->err), &w->err);
+    world_ran(w, "");
+    close(use);
+    tst_ok(tns__sessions_leave(&w->node, &want, &w->err), &w->err);
+    ck_assert_ptr_nonnull(strstr(w->commands, "--logout"));
+}
+END_TEST
+
+START_TEST(test_a_volume_is_not_mapped_over_a_session_that_is_just_being_ended)
+{
+    int end = -1;
+
+    tst_ok(tns__lock_end(&w->node, W_IQN, &end, &w->err), &w->err);
+    w->ctx.deadline_ns = tns__now_ns() + TNS_MS(300);
+    ck_assert_int_eq(map(), -TNS_E_BUSY);
+    tns__error_clear(&w->err);
+    close(end);
+    w->ctx.deadline_ns = tns__now_ns() + TNS_MS(60000);
+    tst_ok(map(), &w->err);
 }
 END_TEST
 
@@ -391,6 +424,8 @@ int main(void)
         test_d19_records_never_start_by_themselves_and_never_scan,
         test_a_record_that_is_right_needs_no_other_command_than_the_login,
         test_leaving_ends_the_session_and_takes_our_record_along,
+        test_leaving_keeps_the_session_while_another_process_maps_a_volume_of_the_target,
+        test_a_volume_is_not_mapped_over_a_session_that_is_just_being_ended,
         test_leaving_keeps_the_session_while_a_device_is_left,
         test_chap_secrets_are_swapped_into_the_0600_record_and_into_nothing_else,
         test_proc_never_shows_a_chap_secret_while_the_commands_run,
