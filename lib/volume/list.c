@@ -248,9 +248,11 @@ static int info_told(struct tns_storage *st, const char *volname, const struct t
                      json_t **ret, struct tns_error *err)
 {
     char canonical[TNS_VOLNAME_CAP];
-    int rc =
-        vol->ds ? tns__vol_volname(vol, canonical, err) : tns__vol_usable(st, vol, err);
+    int rc;
 
+    if (!vol->ds)
+        return tns__vol_usable(st, vol, err);
+    rc = tns__vol_volname(vol, canonical, err);
     if (rc)
         return rc;
     *ret = tns__volume_json(st, vol->ds, vol->whose == TNS_WHOSE_MINE ? canonical : volname,
