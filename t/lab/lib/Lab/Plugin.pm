@@ -17,15 +17,16 @@ our @EXPORT = qw(plugin_up section refused volume_new volume_free volume_on volu
 
 my $cfg;
 
-# After the storage was added: reads its section.
-sub plugin_up () {
+# After the storage was added: reads its section. Many things at once take long on an emulated processor, and how long
+# is not what is checked: they get more seconds than a node has.
+sub plugin_up ($seconds = 45) {
     require PVE::Storage::Custom::TrueNASPlugin;
     PVE::Storage::Custom::TrueNASPlugin->register();
     require PVE::Storage;
     require TNStor::Handles;
     require TNStor::Secrets;
     $TNStor::Secrets::DIR = '/etc/pve/priv/storage';
-    $TNStor::Handles::TIMEOUT_MS = 400_000; # this processor is emulated; how long things take is not what is checked
+    $TNStor::Handles::TIMEOUT_MS = $seconds * 1000;
     %TNStor::Handles::NODE = (tn_holder => '/job/build/bin/tnsessiond');
     $cfg = $PVE::Storage::config
         = PVE::Storage::Plugin->parse_config('/etc/pve/storage.cfg', read_file('/etc/pve/storage.cfg'));
