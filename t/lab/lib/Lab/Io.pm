@@ -10,7 +10,7 @@ use Time::HiRes qw(time);
 use Lab;
 
 use Exporter qw(import);
-our @EXPORT = qw(qemu_io write_pattern has_pattern has_pattern_readonly open_disk);
+our @EXPORT = qw(qemu_io write_pattern has_pattern has_pattern_readonly open_disk disks_killed);
 
 my @QEMU_IO = ('qemu-io', '-f', 'raw', '-t', 'none', '-n');
 
@@ -43,9 +43,11 @@ sub has_pattern_readonly ($device, $byte, $from, $length) {
 # A scenario that ends early must not wait for its disks.
 my %open;
 
+sub disks_killed () { return kill('KILL', keys %open) }
+
 END {
     my $status = $?;
-    kill('KILL', keys %open);
+    disks_killed();
     $? = $status;
 }
 

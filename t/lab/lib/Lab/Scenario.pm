@@ -5,6 +5,7 @@ package Lab::Scenario;
 
 use v5.36;
 
+use POSIX ();
 use Time::HiRes qw(time);
 use Lab;
 use Lab::Io;
@@ -41,7 +42,14 @@ sub check ($sentence, $code) {
     print map { "#   $_\n" } split(/\n/, $why || 'not so');
     tell_state();
     say "1..$number";
-    exit 1;
+    give_up();
+}
+
+# Without waiting for anything: what is stuck is what was to be found out.
+sub give_up () {
+    disks_killed();
+    kill('KILL', $nas->{pid}) if $nas && $nas->{out};
+    POSIX::_exit(1);
 }
 
 # That a command of the plugin fails and says why.
