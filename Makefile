@@ -176,8 +176,8 @@ check-c: tests
 check-volumes: tests
 	@TNS_TEST_FULL=1 $(TEST_ENV) t/run -j $(JOBS) -t 3300 $(filter $(O)/t/volume/%,$(TEST_PROGS))
 
-# Only the faults at every step, in the cells that `check` leaves out. They wait more than they work: six
-# at a time.
+# Only the faults at every step, in the cells that `check` leaves out. They wait a lot: six at a time.
+SWEEP_STEP ?= 1
 SWEEP_CELLS ?= 22.12/ddp 22.12/rest 23.10/ddp 23.10/rest 24.04/ddp 24.04/rest 24.10/ddp 24.10/rest \
 	25.04/jsonrpc 25.04/rest 25.10/ddp 25.10/rest 26/jsonrpc
 SWEEPS = $(subst /,-,$(SWEEP_CELLS:%=check-sweep-%))
@@ -185,7 +185,7 @@ SWEEPS = $(subst /,-,$(SWEEP_CELLS:%=check-sweep-%))
 check-sweeps: tests
 	@$(MAKE) --no-print-directory -j6 $(SWEEPS)
 $(SWEEPS): check-sweep-%: tests
-	@TNS_TEST_CELLS=$(subst -,/,$*) $(TEST_ENV) t/run -j 1 -t 1700 $(O)/t/volume/test_sweep
+	@TNS_TEST_FULL=1 TNS_TEST_CELLS=$(subst -,/,$*) TNS_TEST_SWEEP_STEP=$(SWEEP_STEP) $(TEST_ENV) t/run -j 1 -t 1700 $(O)/t/volume/test_sweep
 
 # Under the sanitizers one release of each dialect, and of the sweeps every third step.
 ASAN_CELLS ?= 24.10/ddp,25.10/rest,26/jsonrpc
