@@ -185,7 +185,7 @@ SWEEPS = $(subst /,-,$(SWEEP_CELLS:%=check-sweep-%))
 check-sweeps: tests
 	@$(MAKE) --no-print-directory -j6 $(SWEEPS)
 $(SWEEPS): check-sweep-%: tests
-	@TNS_TEST_FULL=1 TNS_TEST_CELLS=$(subst -,/,$*) TNS_TEST_SWEEP_STEP=$(SWEEP_STEP) $(TEST_ENV) t/run -j 1 -t 1700 $(O)/t/volume/test_sweep
+	@TNS_TEST_FULL=1 TNS_TEST_CELLS=$(subst -,/,$*) TNS_TEST_SWEEP_STEP=$(SWEEP_STEP) $(TEST_ENV) t/run -j 1 -t 3300 $(O)/t/volume/test_sweep
 
 # Under the sanitizers one release of each dialect, and of the sweeps every third step.
 ASAN_CELLS ?= 24.10/ddp,25.10/rest,26/jsonrpc
