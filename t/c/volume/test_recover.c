@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -35,35 +34,6 @@ static void reconciled(struct vt *v, const char *leaf, const char *class,
 
 /* ---- somebody dies behind a step ---- */
 
-static const char *last_step;
-
-static void die_behind(const char *what, const char *step, int after)
-{
-    (void)what;
-    if (after && strcmp(step, last_step) == 0)
-        _exit(137);
-}
-
-static void dies_on_node(const struct vt *v, const char *node, const char *step,
-                         int (*ask)(struct tns_storage *st, struct tns_error *err))
-{
-    int status = 0;
-    pid_t pid = fork();
-
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        struct tns_error err = TNS_ERROR_INIT;
-
-        last_step = step;
-        tns__plan_hook = die_behind;
-        ask(vt_more(v, node, NULL), &err);
-        fprintf(stderr, "# %s\n", err.text);
-        _exit(1);
-    }
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 137);
-}
-
 static int ask_free(struct tns_storage *st, struct tns_error *err)
 {
     return tns_volume_free(st, DISK, err);
@@ -88,7 +58,7 @@ START_TEST(test_a_deletion_cut_short_on_a_dead_node_is_finished_when_it_must_be_
 
     vt_open(&v, tst_cell_sim());
     a_disk(&v);
-    dies_on_node(&v, "n2", "mark", ask_free);
+    vt_dies_at(&v, "n2", "mark", ask_free);
     reconciled(&v, DISK, "deleting", "none"); /* n2 may be at it still */
     an_hour_later(&v, true);
     reconciled(&v, DISK, "half-freed", "removed");
@@ -106,7 +76,7 @@ START_TEST(test_a_rename_cut_short_on_a_dead_node_is_finished_when_it_must_be_ov
         return; /* before, keys of full administrators only */
     vt_open(&v, tst_cell_sim());
     a_disk(&v);
-    dies_on_node(&v, "n2", "rename", ask_rename);
+    vt_dies_at(&v, "n2", "rename", ask_rename);
     reconciled(&v, "vm-200-disk-0", "renaming", "none");
     an_hour_later(&v, true);
     reconciled(&v, "vm-200-disk-0", "half-renamed", "finished");

@@ -25,15 +25,6 @@ static void a_disk(struct vt *v)
 
 /* ---- somebody dies behind a step ---- */
 
-static const char *last_step;
-
-static void die_behind(const char *what, const char *step, int after)
-{
-    (void)what;
-    if (after && strcmp(step, last_step) == 0)
-        _exit(137);
-}
-
 static int ask_alloc(struct tns_storage *st, struct tns_error *err)
 {
     char name[256];
@@ -44,26 +35,6 @@ static int ask_alloc(struct tns_storage *st, struct tns_error *err)
 static int ask_free(struct tns_storage *st, struct tns_error *err)
 {
     return tns_volume_free(st, DISK, err);
-}
-
-static void dies(const struct vt *v, const char *node, const char *step,
-                 int (*ask)(struct tns_storage *st, struct tns_error *err))
-{
-    int status = 0;
-    pid_t pid = fork();
-
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        struct tns_error err = TNS_ERROR_INIT;
-
-        last_step = step;
-        tns__plan_hook = die_behind;
-        ask(vt_more(v, node, NULL), &err);
-        fprintf(stderr, "# not at '%s': %s\n", step, err.text);
-        _exit(1);
-    }
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 137);
 }
 
 /* The zvol has its name and its tags. */
@@ -103,7 +74,7 @@ START_TEST(test_c01_a_zvol_whose_maker_died_is_finished_by_the_same_request)
     char name[256];
 
     vt_open(&v, tst_cell_sim());
-    dies(&v, "n1", zvol_step(), ask_alloc);
+    vt_dies_at(&v, "n1", zvol_step(), ask_alloc);
     ck_assert(vt_exists(&v, DISK) && !vt_listed(&v, DISK));
     vt_ok(&v, tns_volume_alloc(v.st, 100, NULL, GIB, name, &v.err));
     ck_assert_str_eq(name, "vm-100-disk-1");
@@ -119,7 +90,7 @@ START_TEST(test_c01_a_zvol_of_another_node_is_removed_when_its_maker_must_be_ove
     char name[256];
 
     vt_open(&v, tst_cell_sim());
-    dies(&v, "n2", zvol_step(), ask_alloc);
+    vt_dies_at(&v, "n2", zvol_step(), ask_alloc);
     ck_assert_int_eq(tns_volume_alloc(v.st, 100, DISK, GIB, name, &v.err), -TNS_E_BUSY);
     tst_says(&v.err, "n2");
     tns__error_clear(&v.err);
@@ -137,12 +108,12 @@ START_TEST(test_c02_an_extent_without_mapping_is_finished_or_freed)
     struct vt v;
 
     vt_open(&v, tst_cell_sim());
-    dies(&v, "n1", "extent", ask_alloc);
+    vt_dies_at(&v, "n1", "extent", ask_alloc);
     ck_assert_int_eq(vt_lun_of(&v, DISK), -1);
     a_disk(&v);
     whole(&v);
     vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
-    dies(&v, "n1", "extent", ask_alloc);
+    vt_dies_at(&v, "n1", "extent", ask_alloc);
     vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
     vt_nothing_left(&v);
     vt_close(&v);
@@ -155,12 +126,12 @@ START_TEST(test_c03_a_complete_volume_that_was_not_marked_is_verified_and_marked
     struct vt v;
 
     vt_open(&v, tst_cell_sim());
-    dies(&v, "n1", "mapping", ask_alloc);
+    vt_dies_at(&v, "n1", "mapping", ask_alloc);
     ck_assert(!vt_listed(&v, DISK));
     reconciled(&v, DISK, "complete", "marked ready");
     whole(&v);
     vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
-    dies(&v, "n1", "mapping", ask_alloc);
+    vt_dies_at(&v, "n1", "mapping", ask_alloc);
     a_disk(&v);
     whole(&v);
     vt_close(&v);
@@ -178,7 +149,7 @@ START_TEST(test_c04_a_volume_half_freed_is_hidden_refused_and_freed_again)
     vt_open(&v, tst_cell_sim());
     a_disk(&v);
     vt_ok(&v, tns_snapshot_create(v.st, DISK, "s1", &v.err));
-    dies(&v, "n2", free_steps[_i], ask_free);
+    vt_dies_at(&v, "n2", free_steps[_i], ask_free);
     ck_assert(!vt_listed(&v, DISK));
     ck_assert_int_eq(tns_volume_map(v.st, DISK, NULL, &out, &v.err), -TNS_E_CONFLICT);
     tst_says(&v.err, "being deleted");

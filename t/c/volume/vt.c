@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "volume/plan.h"
 #include "volume/storage.h"
 
 json_t *vt_options(const struct vt *v, const char *node, const char *options_json)
@@ -348,4 +350,35 @@ json_int_t vt_trips(struct vt *v)
 json_int_t vt_calls(const struct vt *v)
 {
     return tst_sim_stat(v->sim, "calls");
+}
+
+/* ---- dying in the middle ---- */
+
+static const char *last_step;
+
+static void die_behind(const char *what, const char *step, int after)
+{
+    (void)what;
+    if (after && strcmp(step, last_step) == 0)
+        _exit(137);
+}
+
+void vt_dies_at(const struct vt *v, const char *node, const char *step,
+                int (*ask)(struct tns_storage *st, struct tns_error *err))
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        struct tns_error err = TNS_ERROR_INIT;
+
+        last_step = step;
+        tns__plan_hook = die_behind;
+        ask(vt_more(v, node, NULL), &err);
+        fprintf(stderr, "# not at '%s': %s\n", step, err.text);
+        _exit(1);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 137);
 }

@@ -63,6 +63,10 @@ size_t vt_invariants(const struct vt *v);
 /* Everything below the dataset has been freed: no zvol, no extent, no mapping. */
 void vt_nothing_left(const struct vt *v);
 
+/* A process of that node asks, and dies behind that step of its plan. */
+void vt_dies_at(const struct vt *v, const char *node, const char *step,
+                int (*ask)(struct tns_storage *st, struct tns_error *err));
+
 /* Trips and calls since the last reset. */
 void vt_count_reset(struct vt *v);
 json_int_t vt_trips(struct vt *v);
