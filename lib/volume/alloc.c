@@ -48,8 +48,6 @@ static int names_ask(struct tns_make *m, struct tns_names *names, struct tns_err
     tns__make_queries_put(b, m);
     tns__pin_put(m->st, b, &pin);
     rc = tns__pin_judge(m->st, &pin, tns__batch_run(b, err), err);
-    if (rc == -TNS_E_IDENTITY)
-        return rc;
     if (parent_call >= 0)
         return tns__batch_parent(m->st, b, parent_call, rc, err);
     names->with_dataset = false; /* of further names it is not asked */

@@ -303,8 +303,7 @@ int tns__scene_look(struct tns_storage *st, struct tns_scene *ret, struct tns_er
     tns__target_list_put(b, &scene.targets);
     tns__pin_put(st, b, &pin);
     rc = tns__pin_judge(st, &pin, tns__batch_run(b, err), err);
-    if (rc != -TNS_E_IDENTITY)
-        rc = tns__batch_parent(st, b, parent_call, rc, err);
+    rc = tns__batch_parent(st, b, parent_call, rc, err);
     tns__dataset_free(parent);
     if (rc == 0)
         rc = tns__system_time(st->session, &scene.now_s, err);

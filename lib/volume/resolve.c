@@ -130,7 +130,8 @@ int tns__batch_parent(struct tns_storage *st, const struct tns_batch *b, int cal
 {
     const struct tns_error *parent = tns__batch_error(b, call);
 
-    if (rc == 0 || parent->code != TNS_E_NOTFOUND)
+    /* of another NAS it does not matter what it has */
+    if (rc == 0 || rc == -TNS_E_IDENTITY || parent->code != TNS_E_NOTFOUND)
         return rc;
     tns__error_clear(err);
     return tns__parent_missing(st, err);
@@ -194,8 +195,7 @@ static int resolve_once(struct tns_storage *st, const struct tns_volname *name, 
     if (more)
         more(b, user);
     rc = tns__pin_judge(st, &pin, tns__batch_run(b, err), err);
-    if (rc != -TNS_E_IDENTITY)
-        rc = tns__batch_parent(st, b, parent_call, rc, err);
+    rc = tns__batch_parent(st, b, parent_call, rc, err);
     if (rc == 0)
         rc = choose(st, vol, c, n, flags, err);
     if (rc)

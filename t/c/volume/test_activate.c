@@ -243,6 +243,19 @@ START_TEST(test_a_mapped_volume_asks_the_nas_once_and_not_again_within_seconds)
 }
 END_TEST
 
+/* Mapped so soon, with that in the warning; owned. */
+static json_t *mapped_within(struct vt *v, unsigned ms, const char *warning)
+{
+    struct tst_watch from = tst_watch();
+    json_t *mapped = NULL;
+
+    vt_ok(v, tns_volume_map(v->st, DISK, NULL, &mapped, &v->err));
+    ck_assert_uint_lt(tst_own_ms(from), ms);
+    ck_assert_ptr_nonnull(
+        strstr(json_string_value(json_object_get(mapped, "warning")), warning));
+    return mapped;
+}
+
 START_TEST(test_a_mapped_volume_stays_usable_while_the_api_hangs_and_is_asked_for_once)
 {
     struct tns_scsi_id id = { .size_bytes = GIB, .blocksize = 512 };
@@ -252,15 +265,9 @@ START_TEST(test_a_mapped_volume_stays_usable_while_the_api_hangs_and_is_asked_fo
     a_mapped_disk(&v, &scsi, GIB);
     tst_sim_fault(v.sim, "{\"match\": \"*\", \"do\": \"hang\", \"count\": 1000}");
     for (int i = 0; i < 3; i++) {
-        struct tst_watch from = tst_watch();
-        json_t *mapped = NULL;
+        _tns_json_ json_t *mapped = mapped_within(&v, i == 0 ? 6000 : 1000, "API is away");
 
-        vt_ok(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err));
-        ck_assert_uint_lt(tst_own_ms(from), i == 0 ? 6000 : 1000);
         ck_assert(json_is_true(json_object_get(mapped, "already")));
-        ck_assert_ptr_nonnull(
-            strstr(json_string_value(json_object_get(mapped, "warning")), "API is away"));
-        json_decref(mapped);
     }
     tst_sim_reset(v.sim);
     vt_close(&v);
@@ -327,14 +334,7 @@ START_TEST(test_a_volume_that_was_mapped_before_is_mapped_soon_while_the_api_han
     a_known_disk(&v, &scsi, GIB);
     tst_sim_fault(v.sim, "{\"match\": \"*\", \"do\": \"hang\", \"count\": 1000}");
     for (int i = 0; i < 2; i++) {
-        struct tst_watch from = tst_watch();
-        json_t *mapped = NULL;
-
-        vt_ok(&v, tns_volume_map(v.st, DISK, NULL, &mapped, &v.err));
-        ck_assert_uint_lt(tst_own_ms(from), i == 0 ? 9000 : 1000);
-        ck_assert_ptr_nonnull(
-            strstr(json_string_value(json_object_get(mapped, "warning")), "record"));
-        json_decref(mapped);
+        json_decref(mapped_within(&v, i == 0 ? 9000 : 1000, "record"));
         is_unmapped_again(&v);
     }
     tst_sim_reset(v.sim);
@@ -474,6 +474,22 @@ START_TEST(test_the_record_of_a_volume_that_was_freed_elsewhere_goes_when_anothe
     ck_assert(is_remembered(&v, "vm-101-disk-0@s1"));
     ck_assert(!is_remembered(&v, "vm-102-disk-0"));
     ck_assert(!is_remembered(&v, "base-103-disk-0+vm-104-disk-0@s1"));
+    vt_close(&v);
+}
+END_TEST
+
+START_TEST(test_another_nas_does_not_tell_what_is_gone_whatever_it_lacks)
+{
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    remember(&v, "vm-200-disk-0");
+    tst_file(v.root, "etc/pve/priv/tnstor/pool-nas", "tank 4711\n");
+    vt_world(&v, "{\"destroy\": \"%s\"}");
+    tns_storage_close(v.st);
+    v.st = vt_more(&v, "n1", NULL);
+    vt_fails(&v, tns_storage_tidy(v.st, NULL, &v.err), TNS_E_IDENTITY);
+    ck_assert(is_remembered(&v, "vm-200-disk-0"));
     vt_close(&v);
 }
 END_TEST
@@ -775,6 +791,7 @@ static void add(TCase *tc)
     tcase_add_test(
         tc,
         test_the_record_of_a_volume_that_was_freed_elsewhere_goes_when_another_is_mapped);
+    tcase_add_test(tc, test_another_nas_does_not_tell_what_is_gone_whatever_it_lacks);
     tcase_add_test(tc, test_records_stay_while_the_nas_cannot_tell_what_is_gone);
     tcase_add_test(tc, test_d02_mapping_a_volume_tidies_up_after_others_but_not_each_time);
     tcase_add_test(
