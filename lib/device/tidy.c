@@ -110,14 +110,12 @@ static bool was_tidied(struct tns_node *node, const char *storeid)
 bool tns__device_tidy_seldom(struct tns_node *node, const char *storeid)
 {
     struct tns_error mine = TNS_ERROR_INIT;
-    uint64_t deadline = node->ctx->deadline_ns;
-    uint64_t soon = tns__now_ns() + TNS_MS(SELDOM_BUDGET_MS);
+    uint64_t deadline;
     unsigned removed;
 
     if (was_tidied(node, storeid))
         return false;
-    if (deadline > soon)
-        node->ctx->deadline_ns = soon;
+    deadline = tns__ctx_begin(node->ctx, SELDOM_BUDGET_MS);
     if (tns__device_tidy(node, storeid, &removed, &mine) < 0)
         tns__log(node->ctx, LOG_NOTICE, TNS_LOG_DEVICE, "tidying up after %s: %s", storeid,
                  mine.text);

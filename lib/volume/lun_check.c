@@ -19,15 +19,13 @@ static int probe(struct tns_storage *st, const struct tns_vol *vol,
                              .password = st->chap_password,
                              .mutual_user = st->opt.chap_mutual_user,
                              .mutual_password = st->chap_mutual_password };
-    uint64_t deadline = st->ctx->deadline_ns;
-    uint64_t soon = tns__now_ns() + TNS_MS(PROBE_MS);
+    uint64_t deadline;
     char initiator[256];
     int rc = tns__device_initiator_name(&st->node, initiator, sizeof(initiator), err);
 
     if (rc)
         return rc;
-    if (soon < deadline)
-        st->ctx->deadline_ns = soon;
+    deadline = tns__ctx_begin(st->ctx, PROBE_MS);
     rc = tns__probe_identify(st->ctx, portal, st->opt.target_iqn,
                              (uint16_t)vol->mapping->lun, &chap, initiator, ret, err);
     st->ctx->deadline_ns = deadline;

@@ -18,6 +18,7 @@
 #include "volume/tempclone.h"
 
 #define INITIATOR_CAP 256
+
 struct mapping {
     struct tns_storage *st;
     char linkname[TNS_VOLNAME_CAP];
@@ -249,12 +250,9 @@ static int promote_to_ready(struct tns_storage *st, const struct tns_vol *vol,
 static void records_tidy_soon(struct tns_storage *st)
 {
     struct tns_error why = TNS_ERROR_INIT;
-    uint64_t deadline = st->ctx->deadline_ns;
-    uint64_t soon = tns__now_ns() + TNS_MS(TNS_CONFIRM_MS);
+    uint64_t deadline = tns__ctx_begin(st->ctx, TNS_CONFIRM_MS);
     unsigned removed;
 
-    if (deadline > soon)
-        st->ctx->deadline_ns = soon;
     if (tns__records_tidy(st, &removed, &why))
         tns__log(st->ctx, LOG_NOTICE, "volume", "records of freed volumes stay: %s",
                  why.text);

@@ -11,16 +11,16 @@ int tns__patience_begin(struct tns_patience *p, struct tns_storage *st, unsigned
                         struct tns_error *err)
 {
     const struct tns_caps *caps = NULL;
-    uint64_t now = tns__now_ns();
-    bool is_away = ms && now < st->away_until_ns;
     int rc;
 
     *p = (struct tns_patience){ .st = st, .deadline_ns = st->ctx->deadline_ns };
-    p->hurried = is_away || (ms && p->deadline_ns > now + TNS_MS(ms));
-    if (is_away)
+    if (ms && tns__now_ns() < st->away_until_ns) {
+        p->hurried = true;
         return tns__error_set(err, TNS_E_TIMEOUT, "it did not answer a moment ago");
-    if (p->hurried)
-        st->ctx->deadline_ns = now + TNS_MS(ms);
+    }
+    if (ms)
+        tns__ctx_begin(st->ctx, ms);
+    p->hurried = st->ctx->deadline_ns != p->deadline_ns;
     rc = tns__session_caps(st->session, &caps, err);
     p->reached = rc == 0;
     return rc;
