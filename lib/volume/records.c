@@ -14,7 +14,8 @@
 #include "volume/volname.h"
 
 #define AT_ONCE 64
-#define BYTES_AT_ONCE 3500 /* of names in one question, with room for one volume more */
+/* of names in one question, with room for one volume more */
+#define BYTES_AT_ONCE (TNS_NAMES_BYTES - TNS_CANDIDATES * (TNS_ZVOL_CAP + 2))
 
 struct wanted {
     const char *linkname;
@@ -94,9 +95,11 @@ static int forget_gone(struct tns_storage *st, const struct wanted *w, size_t n,
         if (is_listed(list, &w[i]))
             continue;
         rc = tns__record_forget(&st->node, st->opt.storeid, w[i].linkname, err);
+        if (rc)
+            break;
         tns__log(st->ctx, LOG_INFO, "volume", "%s/%s is gone from the NAS, and its record",
                  st->opt.storeid, w[i].linkname);
-        *removed += rc == 0;
+        (*removed)++;
     }
     tns__dataset_list_free(list);
     return rc;
