@@ -161,9 +161,7 @@ static void settle(struct tns_session *s, size_t host, struct entry *e)
     s->used_ns = tns__now_ns();
     s->suspect = false;
     s->via_holder = false;
-    s->unproven = s->was_up;
-    s->was_up = true;
-    s->used.connects++;
+    tns__session_is_new(s);
     s->host = host;
     s->at_port = s->conf.port;
     tns__fmt(s->at_host, sizeof s->at_host, "%s", s->conf.hosts[host]);

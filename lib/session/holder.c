@@ -48,12 +48,10 @@ static int send_call(struct holder_rpc *h, const struct tns_call *call, uint64_t
     _tns_json_ json_t *message = NULL;
 
     message =
-        params ? json_pack("{s:I,s:s,s:O,s:I,s:i}", "id", (json_int_t)id, "method",
-                           call->method, "params", params, "flags", (json_int_t)call->flags,
-                           "left_ms", tns__ctx_left_ms(h->base.ctx))
-               : json_pack("{s:I,s:s,s:[],s:I,s:i}", "id", (json_int_t)id, "method",
-                           call->method, "params", "flags", (json_int_t)call->flags,
-                           "left_ms", tns__ctx_left_ms(h->base.ctx));
+        params ? json_pack("{s:I,s:s,s:O,s:I}", "id", (json_int_t)id, "method",
+                           call->method, "params", params, "flags", (json_int_t)call->flags)
+               : json_pack("{s:I,s:s,s:[],s:I}", "id", (json_int_t)id, "method",
+                           call->method, "params", "flags", (json_int_t)call->flags);
     return message ? tns__pipe_queue_json(&h->pipe, message, err) : tns__error_nomem(err);
 }
 
@@ -331,9 +329,7 @@ static int connect_once(struct tns_session *s, bool *ret_answered, struct tns_er
     h->base.dialect = s->caps.dialect;
     s->rpc = &h->base;
     s->via_holder = true;
-    s->unproven = s->was_up;
-    s->was_up = true;
-    s->used.connects++;
+    tns__session_is_new(s);
     return 0;
 }
 

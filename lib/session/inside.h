@@ -106,6 +106,8 @@ int tns__session_connect_direct(struct tns_session *s, struct tns_error *err);
 /* The same through the holder where there is one, with retries (retry.c). */
 int tns__session_connect(struct tns_session *s, struct tns_error *err);
 void tns__session_disconnect(struct tns_session *s);
+/* A connection was made, of whichever kind: another NAS may be behind it than behind the last one. */
+void tns__session_is_new(struct tns_session *s);
 /* The run directory, opened once. */
 int tns__session_dirfd(struct tns_session *s, struct tns_error *err);
 

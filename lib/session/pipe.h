@@ -8,7 +8,7 @@
  *   client  -> holder   {"tnstor":1, options..., "left_ms":n}          then the key, raw
  *   holder  -> client   {"up":true, "host","port","fingerprint","dialect","version"}
  *                    or {"error":{...},"answered":bool}                and closes
- *   client  -> holder   {"id","method","params","flags","left_ms"}
+ *   client  -> holder   {"id","method","params","flags"}
  *   holder  -> client   {"id","result"} or {"id","error":{...},"broken":bool,"job":n}
  */
 #ifndef TNS_SESSION_PIPE_H

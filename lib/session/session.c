@@ -70,6 +70,13 @@ void tns__session_on_reconnect(struct tns_session *s, tns_prove_fn fn, void *use
     s->prove_user = user;
 }
 
+void tns__session_is_new(struct tns_session *s)
+{
+    s->unproven = s->was_up;
+    s->was_up = true;
+    s->used.connects++;
+}
+
 struct tns_ctx *tns__session_ctx(struct tns_session *s)
 {
     return &s->ctx;
