@@ -79,16 +79,21 @@ int tnctl_usage(const char *fmt, ...)
     return TNCTL_USAGE;
 }
 
+int tnctl_written(bool ok)
+{
+    if (ok && fflush(stdout) == 0 && !ferror(stdout))
+        return TNCTL_OK;
+    fputs("tnctl: cannot write the result\n", stderr);
+    return TNCTL_FAILED;
+}
+
 int tnctl_print(const struct tnctl *ctl, const json_t *value)
 {
     size_t style =
         JSON_ENCODE_ANY | JSON_SORT_KEYS | (ctl->json ? JSON_COMPACT : JSON_INDENT(2));
 
-    if (json_dumpf(value, stdout, style) == 0 && fputc('\n', stdout) != EOF &&
-        fflush(stdout) == 0)
-        return TNCTL_OK;
-    fputs("tnctl: cannot write the result\n", stderr);
-    return TNCTL_FAILED;
+    return tnctl_written(json_dumpf(value, stdout, style) == 0 &&
+                         fputc('\n', stdout) != EOF);
 }
 
 void tnctl_log(void *user, int level, const char *component, const char *msg)

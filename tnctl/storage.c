@@ -50,14 +50,6 @@ static int storage_open(const struct tnctl *ctl, const char *storeid,
     return rc;
 }
 
-static int flush(void)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return TNCTL_OK;
-    fputs("tnctl: cannot write the result\n", stderr);
-    return TNCTL_FAILED;
-}
-
 int tnctl_on_storage(const struct tnctl *ctl, const char *storeid,
                      const struct tnctl_work *work)
 {
@@ -75,7 +67,7 @@ int tnctl_on_storage(const struct tnctl *ctl, const char *storeid,
         return tnctl_print(ctl, result);
     if (result)
         work->print(result, work->user);
-    return flush();
+    return tnctl_written(true);
 }
 
 bool tnctl_flag(int *argc, char *argv[], const char *flag)

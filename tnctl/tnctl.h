@@ -53,6 +53,8 @@ int tnctl_fail(const struct tnctl *ctl, const struct tns_error *err);
 /* "tnctl: text" on stderr; TNCTL_USAGE. */
 int tnctl_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* What ends every output: TNCTL_OK when ok and stdout took all of it, else TNCTL_FAILED, told. */
+int tnctl_written(bool ok);
 /* The result on stdout: one line with --json, indented otherwise. TNCTL_FAILED if stdout is full. */
 int tnctl_print(const struct tnctl *ctl, const json_t *value);
 
