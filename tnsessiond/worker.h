@@ -27,9 +27,8 @@ struct client {
     struct tns_pipe pipe;
     uint64_t until_ns; /* of its hello */
     bool welcomed;
-    uint64_t
-        serial;   /* of the session that it was welcomed to, the only one it is served by */
-    bool closing; /* reads no more; closed as soon as everything is answered and sent */
+    uint64_t serial; /* of the session it was welcomed to, the only one that serves it */
+    bool closing;    /* reads no more; closed as soon as everything is answered and sent */
     struct item *queue; /* in order, not submitted yet */
     unsigned queued;
     unsigned submitted;
@@ -43,8 +42,7 @@ struct upstream {
     struct item *items; /* submitted */
     unsigned n_items;
     bool retired;
-    bool
-        clogged; /* retired, because the NAS leaves calls on it unanswered: not counted in submitted */
+    bool clogged; /* and its calls are not answered: they do not count as submitted */
     uint64_t ping_ns;
 };
 

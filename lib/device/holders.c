@@ -263,8 +263,8 @@ static int is_vacant(void *user, struct tns_error *err)
     return may_pass(users) ? 0 : tns__error_copy(err, &v->why);
 }
 
-/* A device that was closed by its guest is opened by what udev's rules run (multipath, kpartx, lvm), one that
- * is looked for by vgs: such a process is gone in a moment. */
+/* A device that its guest has closed may be opened by somebody who only looks (vgs, lvm's or kpartx's service;
+ * what udev itself runs is no user at all): such a process is gone in a moment. */
 int tns__users_none(struct tns_node *node, const char *dev, const char *spare,
                     const char *what, struct tns_error *err)
 {

@@ -223,20 +223,16 @@ static json_t *known_json(const struct tns_storage *st, const struct tns_volname
 
 /* PVE asks for the size of a cloud-init disk at every start of its guest. */
 static int info_known(struct tns_storage *st, const char *volname,
-                      const struct tns_record *record, const struct tns_error *why,
-                      json_t **ret, struct tns_error *err)
+                      const struct tns_volname *name, const struct tns_record *record,
+                      const struct tns_error *why, json_t **ret, struct tns_error *err)
 {
     struct tns_mapped mapped;
-    struct tns_volname name;
     bool found;
-    int rc = tns__volname_parse(volname, &name, err);
 
-    if (rc)
-        return rc;
     if (!record->memory || tns__moved_away(st, record->want.naa, record->want.linkname) ||
         tns__device_verify(&st->node, &record->want, &found, &mapped, NULL))
         return tns__error_copy(err, why);
-    *ret = known_json(st, &name, volname, &record->want, why->text, err);
+    *ret = known_json(st, name, volname, &record->want, why->text, err);
     if (!*ret)
         return -err->code;
     tns__log(st->ctx, LOG_WARNING, "volume", "%s",
@@ -260,7 +256,7 @@ static int info_told(struct tns_storage *st, const char *volname, const struct t
     return *ret ? 0 : -err->code;
 }
 
-static int info(struct tns_storage *st, const char *volname,
+static int info(struct tns_storage *st, const char *volname, const struct tns_volname *name,
                 const struct tns_record *record, json_t **ret, struct tns_error *err)
 {
     _tns_vol_ struct tns_vol *vol = NULL;
@@ -273,7 +269,7 @@ static int info(struct tns_storage *st, const char *volname,
         rc = tns__vol_resolve(st, volname, 0, &vol, &local);
     is_away = tns__patience_end(&patience, rc, &local);
     if (is_away)
-        return info_known(st, volname, record, &local, ret, err);
+        return info_known(st, volname, name, record, &local, ret, err);
     return rc ? tns__error_copy(err, &local) : info_told(st, volname, vol, ret, err);
 }
 
@@ -291,7 +287,7 @@ int tns_volume_info(struct tns_storage *st, const char *volname, json_t **ret,
     if (rc == 0 && tns__linkname(volname, NULL, linkname))
         tns__record_read(&st->node, st->opt.storeid, linkname, &record, NULL);
     if (rc == 0)
-        rc = info(st, volname, &record, ret, &guard.error);
+        rc = info(st, volname, &name, &record, ret, &guard.error);
     tns__record_clear(&record);
     return rc;
 }

@@ -34,9 +34,7 @@ struct tns_make {
     bool have_staging;
     bool have_zvol; /* there, and ours */
     bool made_zvol; /* by this run */
-    bool
-        got_name; /* likewise, though undoing may have given it back: EXISTS is about another
-                     * object then */
+    bool got_name;  /* likewise, if since undone: EXISTS is about another object then */
     bool made_extent;
     bool made_mapping;
     int64_t extent_id;
