@@ -157,10 +157,5 @@ static void add(TCase *tc)
 
 int main(void)
 {
-    Suite *s = suite_create("budget");
-
-    if (!getenv("TNS_TEST_FULL"))
-        setenv("TNS_TEST_CELLS", "24.04/ddp,25.10/jsonrpc,26/jsonrpc", 0);
-    tst_matrix(s, add);
-    return tst_run(s);
+    return vt_main("budget", "24.04/ddp,25.10/jsonrpc,26/jsonrpc", add);
 }

@@ -236,8 +236,5 @@ static void add(TCase *tc)
 
 int main(void)
 {
-    Suite *s = suite_create("keys");
-
-    tst_matrix(s, add);
-    return tst_run(s);
+    return vt_main("keys", NULL, add);
 }

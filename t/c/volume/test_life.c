@@ -379,8 +379,5 @@ static void add(TCase *tc)
 
 int main(void)
 {
-    Suite *s = suite_create("life");
-
-    tst_matrix(s, add);
-    return tst_run(s);
+    return vt_main("life", NULL, add);
 }

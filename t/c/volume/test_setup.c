@@ -264,10 +264,5 @@ static void add(TCase *tc)
 
 int main(void)
 {
-    Suite *s = suite_create("setup");
-
-    if (!getenv("TNS_TEST_FULL"))
-        setenv("TNS_TEST_CELLS", "22.12/rest,24.04/ddp,25.10/jsonrpc,26/jsonrpc", 0);
-    tst_matrix(s, add);
-    return tst_run(s);
+    return vt_main("setup", VT_FEW_CELLS, add);
 }

@@ -382,3 +382,15 @@ void vt_dies_at(const struct vt *v, const char *node, const char *step,
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 137);
 }
+
+/* ---- programs ---- */
+
+int vt_main(const char *name, const char *cells, void (*add)(TCase *tc))
+{
+    Suite *s = suite_create(name);
+
+    if (cells && !getenv("TNS_TEST_FULL"))
+        setenv("TNS_TEST_CELLS", cells, 0);
+    tst_matrix(s, add);
+    return tst_run(s);
+}

@@ -63,6 +63,11 @@ size_t vt_invariants(const struct vt *v);
 /* Everything below the dataset has been freed: no zvol, no extent, no mapping. */
 void vt_nothing_left(const struct vt *v);
 
+/* One of each dialect and generation, where all cells would take too long every day. */
+#define VT_FEW_CELLS "22.12/rest,24.04/ddp,25.10/jsonrpc,26/jsonrpc"
+/* A program of tests for every cell, or for those cells unless TNS_TEST_FULL is set. */
+int vt_main(const char *name, const char *cells, void (*add)(TCase *tc));
+
 /* A process of that node asks, and dies behind that step of its plan. */
 void vt_dies_at(const struct vt *v, const char *node, const char *step,
                 int (*ask)(struct tns_storage *st, struct tns_error *err));
