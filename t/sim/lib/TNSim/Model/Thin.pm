@@ -10,6 +10,7 @@ my $POOL       = 'tnsim-pool';
 my $DATA_BYTES = 8 * 1024**3;    # sparse, as the metadata are
 my $META_BYTES = 16 * 1024**2;
 my $SECTOR     = 512;
+my $LOOK_AGAIN = 1;              # seconds
 
 # The pool outlives a tnsim that was killed, and the next one goes on with it.
 sub new ($class, $dir) {
@@ -139,12 +140,18 @@ sub drop ($self, $object) {
     return;
 }
 
-# Bytes in the pool, as a volume's own use of it.
+# Bytes in the pool, as a volume's own use of it. A list of volumes asks for many at once: what one look at
+# all of them told is good for a moment.
 sub allocated ($self, $ds) {
     my $name = _name($ds);
     return 0 unless $self->{node}{$name};
-    my ($sectors) = _dm('status', $name) =~ /\A0 \d+ thin (\d+)/ or return 0;
-    return $sectors * $SECTOR;
+    @$self{qw(used looked)} = (_used(), time) if ($self->{looked} // 0) + $LOOK_AGAIN <= time;
+    return ($self->{used}{$name} // 0) * $SECTOR;
+}
+
+# name => sectors
+sub _used () {
+    return { map { /\A(\S+): 0 \d+ thin (\d+)/ ? ($1 => $2) : () } split /\n/, _dm('status', '--target', 'thin') };
 }
 
 sub size ($self, $ds) {
