@@ -207,6 +207,8 @@ int tns__users_find(struct tns_node *node, const char *dev, const char *spare, j
     if (rc == 0)
         rc = tns__find_swaps(node, f, err);
     if (rc == 0)
+        rc = tns__find_loops(node, f, err);
+    if (rc == 0)
         rc = tns__find_openers(node, f, err);
     if (rc == 0)
         rc = find_claims(node, f, err);

@@ -27,6 +27,7 @@ int tns__tell(json_t *list, const char *fmt, ...) __attribute__((format(printf, 
 
 int tns__find_mounts(struct tns_node *node, struct tns__family *f, struct tns_error *err);
 int tns__find_swaps(struct tns_node *node, struct tns__family *f, struct tns_error *err);
+int tns__find_loops(struct tns_node *node, struct tns__family *f, struct tns_error *err);
 /* Processes that have it open, and what is mounted in a mount namespace of their own (containers). */
 int tns__find_openers(struct tns_node *node, struct tns__family *f, struct tns_error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who has a block device open: file systems, swap, processes, and the file systems of containers. */
+/* Who has a block device open: file systems, swap, loop devices, processes, and the file systems of containers. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,18 @@
 
 #define MOUNTS_MAX (16u << 20)
 
-/* ---- mounts and swap ---- */
+static bool is_of_family(const struct tns__family *f, const char *link)
+{
+    if (!tns__starts_with(link, "/dev/"))
+        return false;
+    for (size_t i = 0; i < f->n; i++) {
+        if (strcmp(link + 5, f->dev[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- mounts, swap and loop devices ---- */
 
 /* Tells every mount of the family in a mountinfo; `whose` says which process sees it, or nothing. */
 static int tell_mounts(struct tns__family *f, char *mountinfo, const char *whose,
@@ -66,6 +77,27 @@ int tns__find_swaps(struct tns_node *node, struct tns__family *f, struct tns_err
     return 0;
 }
 
+/* One that losetup made reads through the kernel: no process has the device open. */
+int tns__find_loops(struct tns_node *node, struct tns__family *f, struct tns_error *err)
+{
+    _tns_strv_ char **devs = NULL;
+    int rc = tns__sysroot_list(node->sr, &devs, err, "/sys/class/block");
+
+    for (char **dev = devs; rc == 0 && *dev; dev++) {
+        char file[128];
+
+        if (!tns__starts_with(*dev, "loop") ||
+            tns__sysroot_read(node->sr, file, sizeof(file), NULL,
+                              "/sys/class/block/%s/loop/backing_file", *dev) < 0 ||
+            !is_of_family(f, file))
+            continue;
+        if (tns__tell(f->openers, "the loop device %s (losetup -d /dev/%s)", *dev, *dev) <
+            0)
+            rc = tns__error_nomem(err);
+    }
+    return rc;
+}
+
 /* ---- processes ---- */
 
 /* multipathd watches its paths, udev and a map of ours look at a device for a moment: all let go by
@@ -110,17 +142,6 @@ static bool is_bystander(struct tns_node *node, const char *pid, const char *com
         return false;
     read_comm(node, parent, its_comm);
     return strcmp(its_comm, "multipathd") != 0 && lets_go(its_comm);
-}
-
-static bool is_of_family(const struct tns__family *f, const char *link)
-{
-    if (!tns__starts_with(link, "/dev/"))
-        return false;
-    for (size_t i = 0; i < f->n; i++) {
-        if (strcmp(link + 5, f->dev[i]) == 0)
-            return true;
-    }
-    return false;
 }
 
 static bool has_open(struct tns_node *node, const struct tns__family *f, const char *pid)

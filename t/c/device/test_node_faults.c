@@ -583,6 +583,24 @@ START_TEST(test_d15_a_device_that_only_the_kernel_holds_is_not_unmapped)
 }
 END_TEST
 
+/* The kernel opened it, and claims nothing. */
+START_TEST(test_d15_a_loop_device_on_the_volume_keeps_it)
+{
+    static const char backing[] = "/sys/class/block/loop4/loop/backing_file";
+
+    mapped_before();
+    world_put(w, backing, "/var/lib/vz/other.raw\n");
+    tst_ok(tns__device_check_unused(&w->node, "store1", LINK, &w->err), &w->err);
+    world_put(w, backing, "/dev/dm-3\n");
+    ck_assert_int_eq(unmap(), -TNS_E_CONFLICT);
+    tst_says(&w->err, "losetup -d /dev/loop4");
+    tns__error_clear(&w->err);
+    ck_assert_uint_eq(w->deletes, 0);
+    world_put(w, backing, "");
+    tst_ok(unmap(), &w->err);
+}
+END_TEST
+
 START_TEST(test_d15_a_file_system_that_only_a_container_sees_keeps_the_volume)
 {
     static const char see[] = "36 22 253:3 / /var/lib/ct rw - ext4 /dev/dm-3 rw\n";
@@ -878,6 +896,7 @@ int main(void)
         test_d15_a_volume_that_is_open_or_mounted_is_not_unmapped_and_who_is_named,
         test_d15_a_device_that_only_the_kernel_holds_is_not_unmapped,
         test_d15_a_process_that_only_looks_at_the_device_is_waited_for,
+        test_d15_a_loop_device_on_the_volume_keeps_it,
         test_d15_a_file_system_that_only_a_container_sees_keeps_the_volume,
         test_d15_a_path_opened_beside_its_map_is_seen,
         test_d15_what_udev_runs_to_look_at_a_disk_is_no_user_but_what_a_person_runs_is,
