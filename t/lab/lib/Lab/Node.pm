@@ -10,7 +10,7 @@ use Time::HiRes qw(time);
 use Lab;
 
 use Exporter qw(import);
-our @EXPORT = qw(node_up multipathd_up pvesm try_pvesm add_storage device_of slaves_of wwid_of size_of sessions_up mounted
+our @EXPORT = qw(node_up multipathd_up pvesm try_pvesm activate_on_all_paths add_storage device_of slaves_of wwid_of size_of sessions_up mounted
     inventory holders_of_locks);
 
 my $DIR = '/etc/pve';
@@ -66,6 +66,12 @@ sub pvesm (@args) {
     my ($code, $said) = try_pvesm(@args);
     die "pvesm @args ($code): $said\n" if $code;
     return join("\n", grep { !m/^(?:tnstor|truenasplugin|warning)/i } split(/\n/, $said));
+}
+
+# A login that takes three seconds longer than the other is not waited for, and tried again after a minute: so it is on a
+# node, and an emulated processor may need that long.
+sub activate_on_all_paths ($vol, $paths = 2) {
+    return wait_until("$paths sessions", sub { pvesm('activate', $vol); sessions_up() == $paths }, 400);
 }
 
 # %option: more options, or others; undef takes one away.
