@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who has a block device open: file systems, swap, loop devices, processes, and the file systems of containers. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,15 +67,26 @@ int tns__find_swaps(struct tns_node *node, struct tns__family *f, struct tns_err
          line = strtok_r(NULL, "\n", &save)) {
         char device[64];
 
-        if (sscanf(line, "/dev/%58s", device) != 1)
-            continue;
-        for (size_t i = 0; i < f->n; i++) {
-            if (strcmp(device, f->dev[i]) == 0 &&
-                tns__tell(f->openers, "swap on /dev/%s", device) < 0)
-                return tns__error_nomem(err);
-        }
+        if (sscanf(line, "%63s", device) == 1 && is_of_family(f, device) &&
+            tns__tell(f->openers, "swap on %s", device) < 0)
+            return tns__error_nomem(err);
     }
     return 0;
+}
+
+/* "" of a loop device that stands on nothing, or does no longer. */
+static int loop_file(struct tns_node *node, const char *dev, char ret[128],
+                     struct tns_error *err)
+{
+    struct tns_error mine = TNS_ERROR_INIT;
+    int rc = tns__sysroot_read(node->sr, ret, 128, &mine,
+                               "/sys/class/block/%s/loop/backing_file", dev);
+
+    if (rc == 0)
+        return 0;
+    ret[0] = '\0';
+    return rc == -TNS_E_NOTFOUND || mine.sys_errno == ENODEV ? 0
+                                                             : tns__error_copy(err, &mine);
 }
 
 /* One that losetup made reads through the kernel: no process has the device open. */
@@ -86,13 +98,12 @@ int tns__find_loops(struct tns_node *node, struct tns__family *f, struct tns_err
     for (char **dev = devs; rc == 0 && *dev; dev++) {
         char file[128];
 
-        if (!tns__starts_with(*dev, "loop") ||
-            tns__sysroot_read(node->sr, file, sizeof(file), NULL,
-                              "/sys/class/block/%s/loop/backing_file", *dev) < 0 ||
-            !is_of_family(f, file))
+        if (!tns__starts_with(*dev, "loop"))
             continue;
-        if (tns__tell(f->openers, "the loop device %s (losetup -d /dev/%s)", *dev, *dev) <
-            0)
+        rc = loop_file(node, *dev, file, err);
+        if (rc == 0 && is_of_family(f, file) &&
+            tns__tell(f->openers, "the loop device %s (losetup -d /dev/%s)", *dev, *dev) <
+                0)
             rc = tns__error_nomem(err);
     }
     return rc;

@@ -583,21 +583,30 @@ START_TEST(test_d15_a_device_that_only_the_kernel_holds_is_not_unmapped)
 }
 END_TEST
 
-/* The kernel opened it, and claims nothing. */
-START_TEST(test_d15_a_loop_device_on_the_volume_keeps_it)
+/* A file of the kernel that names the volume keeps it, for that reason; one that names another does not. */
+static void keeps_it(const char *path, const char *other, const char *ours, const char *why)
 {
-    static const char backing[] = "/sys/class/block/loop4/loop/backing_file";
-
     mapped_before();
-    world_put(w, backing, "/var/lib/vz/other.raw\n");
+    world_put(w, path, other);
     tst_ok(tns__device_check_unused(&w->node, "store1", LINK, &w->err), &w->err);
-    world_put(w, backing, "/dev/dm-3\n");
+    world_put(w, path, ours);
     ck_assert_int_eq(unmap(), -TNS_E_CONFLICT);
-    tst_says(&w->err, "losetup -d /dev/loop4");
+    tst_says(&w->err, why);
     tns__error_clear(&w->err);
     ck_assert_uint_eq(w->deletes, 0);
-    world_put(w, backing, "");
+    world_put(w, path, "");
     tst_ok(unmap(), &w->err);
+}
+
+/* The kernel opened it, and a loop device claims nothing. */
+START_TEST(test_d15_swap_or_a_loop_device_on_the_volume_keeps_it)
+{
+    keeps_it("/proc/swaps",
+             "Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n",
+             "Filename Type Size Used Priority\n/dev/dm-3 partition 1 0 -2\n",
+             "swap on /dev/dm-3");
+    keeps_it("/sys/class/block/loop4/loop/backing_file", "/var/lib/vz/other.raw\n",
+             "/dev/dm-3\n", "losetup -d /dev/loop4");
 }
 END_TEST
 
@@ -896,7 +905,7 @@ int main(void)
         test_d15_a_volume_that_is_open_or_mounted_is_not_unmapped_and_who_is_named,
         test_d15_a_device_that_only_the_kernel_holds_is_not_unmapped,
         test_d15_a_process_that_only_looks_at_the_device_is_waited_for,
-        test_d15_a_loop_device_on_the_volume_keeps_it,
+        test_d15_swap_or_a_loop_device_on_the_volume_keeps_it,
         test_d15_a_file_system_that_only_a_container_sees_keeps_the_volume,
         test_d15_a_path_opened_beside_its_map_is_seen,
         test_d15_what_udev_runs_to_look_at_a_disk_is_no_user_but_what_a_person_runs_is,
