@@ -10,8 +10,8 @@ use Time::HiRes qw(time);
 use Lab;
 
 use Exporter qw(import);
-our @EXPORT = qw(node_up multipathd_up pvesm try_pvesm activate_on_all_paths add_storage device_of slaves_of wwid_of size_of sessions_up mounted
-    inventory holders_of_locks);
+our @EXPORT = qw(node_up multipathd_up pvesm try_pvesm on_all_paths activate_on_all_paths add_storage device_of slaves_of wwid_of
+    size_of sessions_up mounted inventory holders_of_locks);
 
 my $DIR = '/etc/pve';
 
@@ -70,8 +70,12 @@ sub pvesm (@args) {
 
 # A login that takes three seconds longer than the other is not waited for, and tried again after a minute: so it is on a
 # node, and an emulated processor may need that long.
-sub activate_on_all_paths ($vol, $paths = 2) {
-    return wait_until("$paths sessions", sub { pvesm('activate', $vol); sessions_up() == $paths }, 400);
+sub on_all_paths ($activate, $paths = 2) {
+    return wait_until("$paths sessions", sub { $activate->(); sessions_up() == $paths }, 400);
+}
+
+sub activate_on_all_paths ($vol) {
+    return on_all_paths(sub { pvesm('activate', $vol) });
 }
 
 # %option: more options, or others; undef takes one away.

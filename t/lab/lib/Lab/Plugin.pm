@@ -10,7 +10,7 @@ use POSIX ();
 use Time::HiRes qw(time);
 use lib qw(/job/perl /job/build/xs /job/t/lib);
 use Lab;
-use Lab::Node qw(sessions_up);
+use Lab::Node qw(on_all_paths);
 
 use Exporter qw(import);
 our @EXPORT = qw(plugin_up section refused volume_new volume_free volume_on volume_off volume_on_all_paths workers killed_after);
@@ -42,9 +42,9 @@ sub volume_free ($vol) { return PVE::Storage::vdisk_free($cfg, $vol) }
 sub volume_on ($vol) { PVE::Storage::activate_volumes($cfg, [$vol]); return 1 }
 sub volume_off ($vol) { PVE::Storage::deactivate_volumes($cfg, [$vol]); return 1 }
 
-# Maps it until every portal has a session: a login that a busy machine makes slow is tried again after a minute.
+# Maps it until every portal has a session.
 sub volume_on_all_paths ($vol, $paths = 2) {
-    return wait_until("$paths sessions", sub { volume_on($vol); sessions_up() == $paths }, 400);
+    return on_all_paths(sub { volume_on($vol) }, $paths);
 }
 
 # That a piece of code dies and says why.
