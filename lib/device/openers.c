@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/broken.h"
@@ -23,6 +24,15 @@ static bool is_of_family(const struct tns__family *f, const char *link)
     return false;
 }
 
+static bool has_number(const struct tns__family *f, const char *number)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        if (strcmp(number, f->number[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* ---- mounts, swap and loop devices ---- */
 
 /* Tells every mount of the family in a mountinfo; `whose` says which process sees it, or nothing. */
@@ -37,11 +47,9 @@ static int tell_mounts(struct tns__family *f, char *mountinfo, const char *whose
 
         if (sscanf(line, "%*d %*d %15s %*s %199s", number, point) != 2)
             continue;
-        for (size_t i = 0; i < f->n; i++) {
-            if (strcmp(number, f->number[i]) == 0 &&
-                tns__tell(f->openers, "the file system mounted at %s%s", point, whose) < 0)
-                return tns__error_nomem(err);
-        }
+        if (has_number(f, number) &&
+            tns__tell(f->openers, "the file system mounted at %s%s", point, whose) < 0)
+            return tns__error_nomem(err);
     }
     return 0;
 }
@@ -155,6 +163,20 @@ static bool is_bystander(struct tns_node *node, const char *pid, const char *com
     return strcmp(its_comm, "multipathd") != 0 && lets_go(its_comm);
 }
 
+/* A container's node for it, or one that was removed meanwhile, has another name. Asked without a word to
+ * the file's server: one that is away would hold us up. */
+static bool is_node_of_family(const struct tns__family *f, int dir, const char *fd)
+{
+    struct statx st;
+    char number[24];
+
+    if (statx(dir, fd, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &st) < 0 ||
+        !S_ISBLK(st.stx_mode))
+        return false;
+    snprintf(number, sizeof(number), "%u:%u", st.stx_rdev_major, st.stx_rdev_minor);
+    return has_number(f, number);
+}
+
 static bool has_open(struct tns_node *node, const struct tns__family *f, const char *pid)
 {
     _tns_strv_ char **fds = NULL;
@@ -169,10 +191,11 @@ static bool has_open(struct tns_node *node, const struct tns__family *f, const c
         char link[128];
         ssize_t len = readlinkat(dir, *fd, link, sizeof(link) - 1);
 
-        if (len <= 0)
+        /* sockets, pipes and the like begin otherwise */
+        if (len <= 0 || link[0] != '/')
             continue;
         link[len] = '\0';
-        if (is_of_family(f, link))
+        if (is_of_family(f, link) || is_node_of_family(f, dir, *fd))
             return true;
     }
     return false;
