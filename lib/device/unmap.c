@@ -48,8 +48,8 @@ static int remove_paths(struct tns_node *node, const struct tns__known *known,
     return rc;
 }
 
-int tns__remove_located(struct tns_node *node, const struct tns__known *known,
-                        struct tns__located *at, struct tns_error *err)
+static int remove_once(struct tns_node *node, const struct tns__known *known,
+                       const struct tns__located *at, struct tns_error *err)
 {
     char wwid[TNS__WWID_TEXT];
     int rc = check_users(node, known, at, err);
@@ -64,6 +64,22 @@ int tns__remove_located(struct tns_node *node, const struct tns__known *known,
     }
     /* last: as long as it is there, a repeated unmap knows where to look */
     return rc < 0 ? rc : tns__link_remove(node, known->storeid, known->linkname, err);
+}
+
+/* multipathd makes a map by itself of paths that came a moment ago (a map that was killed, a scan by hand),
+ * between our look and the end of the paths: it is no user of theirs, and goes as well. */
+int tns__remove_located(struct tns_node *node, const struct tns__known *known,
+                        struct tns__located *at, struct tns_error *err)
+{
+    struct tns_error mine = TNS_ERROR_INIT;
+    bool may_get_map = !at->has_map && at->paths.n > 0;
+    int rc = remove_once(node, known, at, &mine);
+
+    if (may_get_map && tns__locate(node, known, at, err) < 0)
+        return -err->code;
+    if (may_get_map && at->has_map)
+        return remove_once(node, known, at, err);
+    return rc < 0 ? tns__error_copy(err, &mine) : 0;
 }
 
 static int unmap_locked(struct tns_node *node, const struct tns__known *known,

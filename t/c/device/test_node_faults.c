@@ -283,6 +283,34 @@ START_TEST(test_d03_unmap_completes_from_paths_without_a_map_and_without_a_link)
 }
 END_TEST
 
+/* Two paths, and a map that multipathd makes by itself at that access; false when unmap took fewer. */
+static bool unmap_with_map_at(unsigned access)
+{
+    world_session(w, 0);
+    world_session(w, 1);
+    world_disk(w, 0, 1);
+    world_disk(w, 1, 1);
+    world_put(w, "/etc/multipath/wwids", "/" W_WWID_A "/\n");
+    world_forget(w);
+    w->accesses = 0;
+    w->map_at = access;
+    ck_assert_msg(unmap() == 0, "with a map at access %u: %s", access, w->err.text);
+    w->map_at = 0;
+    ck_assert_msg(!world_map_of(w, W_NAA_A), "a map at access %u stays", access);
+    ck_assert_uint_eq(w->deletes, 2);
+    return access <= w->accesses;
+}
+
+START_TEST(test_d03_a_map_that_multipathd_makes_during_unmap_goes_whenever_it_comes)
+{
+    unsigned access = 1;
+
+    while (unmap_with_map_at(access))
+        access++;
+    ck_assert_uint_gt(access, 30);
+}
+END_TEST
+
 START_TEST(test_d03_map_completes_what_a_killed_process_left)
 {
     world_session(w, 0);
@@ -719,6 +747,7 @@ int main(void)
         test_d02_tidy_leaves_what_is_held_silent_or_somebody_elses,
         test_d03_unmap_completes_from_a_map_without_paths,
         test_d03_unmap_completes_from_paths_without_a_map_and_without_a_link,
+        test_d03_a_map_that_multipathd_makes_during_unmap_goes_whenever_it_comes,
         test_d03_map_completes_what_a_killed_process_left,
         test_d04_paths_with_different_identities_are_refused_and_nothing_is_touched,
         test_d05_a_path_that_is_down_degrades_and_the_healthy_one_is_not_touched,

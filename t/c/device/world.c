@@ -128,6 +128,8 @@ static void trace(void *user, const char *verb, const char *path)
         pthread_mutex_unlock(&w->mutex);
         _exit(137);
     }
+    if (w->accesses == w->map_at && (w->disks[0].exists || w->disks[1].exists))
+        world_map(w, W_NAA_A);
     w_tick(w);
     len = strlen(w->traced);
     ck_assert(len + strlen(path) + strlen(verb) + 3 < sizeof(w->traced));
