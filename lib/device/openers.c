@@ -65,12 +65,14 @@ int tns__find_mounts(struct tns_node *node, struct tns__family *f, struct tns_er
 
 int tns__find_swaps(struct tns_node *node, struct tns__family *f, struct tns_error *err)
 {
+    struct tns_error mine = TNS_ERROR_INIT;
     _tns_free_ char *text = NULL;
     char *save = NULL;
+    int rc = tns__sysroot_slurp(node->sr, 1u << 20, &text, NULL, &mine, "/proc/swaps");
 
     /* a kernel without swap has no such file */
-    if (tns__sysroot_slurp(node->sr, 1u << 20, &text, NULL, NULL, "/proc/swaps") < 0)
-        return 0;
+    if (rc < 0)
+        return rc == -TNS_E_NOTFOUND ? 0 : tns__error_copy(err, &mine);
     for (char *line = strtok_r(text, "\n", &save); line;
          line = strtok_r(NULL, "\n", &save)) {
         char device[64];
@@ -177,28 +179,45 @@ static bool is_node_of_family(const struct tns__family *f, int dir, const char *
     return has_number(f, number);
 }
 
-static bool has_open(struct tns_node *node, const struct tns__family *f, const char *pid)
+/* A process ends while we look at it. Whatever else keeps us from looking must not pass for an idle one. */
+static int gone_or(const struct tns_error *why, struct tns_error *err)
 {
+    return why->code == TNS_E_NOTFOUND || why->sys_errno == ESRCH
+               ? 0
+               : tns__error_copy(err, why);
+}
+
+/* 1 when it is the device that we look for. */
+static int look_at_fd(const struct tns__family *f, int dir, const char *fd,
+                      struct tns_error *err)
+{
+    char link[128];
+    ssize_t len = readlinkat(dir, fd, link, sizeof(link) - 1);
+
+    if (len < 0)
+        return errno == ENOENT ? 0
+                               : tns__error_errno(err, TNS_E_DEVICE, errno,
+                                                  "cannot see what a process has open");
+    link[len] = '\0';
+    /* sockets, pipes and the like begin otherwise */
+    return link[0] == '/' && (is_of_family(f, link) || is_node_of_family(f, dir, fd));
+}
+
+/* 1 when it has. */
+static int has_open(struct tns_node *node, const struct tns__family *f, const char *pid,
+                    struct tns_error *err)
+{
+    struct tns_error why = TNS_ERROR_INIT;
     _tns_strv_ char **fds = NULL;
     _tns_close_ int dir = -1;
+    int rc = tns__sysroot_list(node->sr, &fds, &why, "/proc/%s/fd", pid);
 
-    /* a process that ends meanwhile, or a kernel thread: nothing to see */
-    if (tns__sysroot_list(node->sr, &fds, NULL, "/proc/%s/fd", pid) < 0 ||
-        tns__sysroot_openfd(node->sr, O_PATH | O_DIRECTORY, 0, &dir, NULL, "/proc/%s/fd",
-                            pid) < 0)
-        return false;
-    for (char **fd = fds; *fd; fd++) {
-        char link[128];
-        ssize_t len = readlinkat(dir, *fd, link, sizeof(link) - 1);
-
-        /* sockets, pipes and the like begin otherwise */
-        if (len <= 0 || link[0] != '/')
-            continue;
-        link[len] = '\0';
-        if (is_of_family(f, link) || is_node_of_family(f, dir, *fd))
-            return true;
-    }
-    return false;
+    if (rc == 0)
+        rc = tns__sysroot_openfd(node->sr, O_PATH | O_DIRECTORY, 0, &dir, &why,
+                                 "/proc/%s/fd", pid);
+    for (char **fd = fds; rc == 0 && *fd; fd++)
+        rc = look_at_fd(f, dir, *fd, &why);
+    return rc < 0 ? gone_or(&why, err) : rc;
 }
 
 /* A container mounts its volumes where nobody else sees them. One look for each mount namespace; `seen`
@@ -206,15 +225,19 @@ static bool has_open(struct tns_node *node, const struct tns__family *f, const c
 static int find_far_mounts(struct tns_node *node, struct tns__family *f, const char *pid,
                            json_t *seen, struct tns_error *err)
 {
+    struct tns_error why = TNS_ERROR_INIT;
     _tns_free_ char *text = NULL;
     char ns[64], comm[64], whose[128];
 
-    if (tns__is_broken("containers") ||
-        tns__sysroot_readlink(node->sr, ns, sizeof(ns), NULL, "/proc/%s/ns/mnt", pid) < 0 ||
-        json_object_get(seen, ns) ||
-        tns__sysroot_slurp(node->sr, MOUNTS_MAX, &text, NULL, NULL, "/proc/%s/mountinfo",
-                           pid) < 0)
+    if (tns__is_broken("containers"))
         return 0;
+    if (tns__sysroot_readlink(node->sr, ns, sizeof(ns), &why, "/proc/%s/ns/mnt", pid) < 0)
+        return gone_or(&why, err);
+    if (json_object_get(seen, ns))
+        return 0;
+    if (tns__sysroot_slurp(node->sr, MOUNTS_MAX, &text, NULL, &why, "/proc/%s/mountinfo",
+                           pid) < 0)
+        return why.sys_errno == EINVAL ? 0 : gone_or(&why, err); /* a zombie by now */
     if (json_object_set_new(seen, ns, json_true()) < 0)
         return tns__error_nomem(err);
     read_comm(node, pid, comm);
@@ -226,8 +249,11 @@ static int look_at_process(struct tns_node *node, struct tns__family *f, const c
                            json_t *seen, struct tns_error *err)
 {
     char comm[64];
+    int rc = has_open(node, f, pid, err);
 
-    if (has_open(node, f, pid)) {
+    if (rc < 0)
+        return rc;
+    if (rc > 0) {
         read_comm(node, pid, comm);
         if (!is_bystander(node, pid, comm) &&
             tns__tell(f->openers, TNS__PROCESS "%s (%s)", pid, comm) < 0)

@@ -190,6 +190,24 @@ START_TEST(test_d15_partition_maps_are_no_users_but_what_stands_on_them_is)
 }
 END_TEST
 
+/* With a single path no map is in the way of the removal. */
+START_TEST(test_d15_who_cannot_look_at_the_processes_does_not_take_the_volume_for_unused)
+{
+    want.multipath = false;
+    mapped_before();
+    world_put(w, "/proc/77/fd", "not a directory\n");
+    tst_fails(unmap(), TNS_E_DEVICE, &w->err);
+    ck_assert_uint_eq(w->deletes, 0);
+    world_process(w, 78, "kvm\n", "/dev/null");
+    world_put(w, "/proc/78/fd/8", "not a link\n");
+    tst_ok(tns__sysroot_unlink(w->sr, &w->err, "/proc/77/fd"), &w->err);
+    tst_fails(unmap(), TNS_E_DEVICE, &w->err);
+    ck_assert_uint_eq(w->deletes, 0);
+    tst_ok(tns__sysroot_unlink(w->sr, &w->err, "/proc/78/fd/8"), &w->err);
+    tst_ok(unmap(), &w->err);
+}
+END_TEST
+
 START_TEST(test_d16_a_volume_group_of_a_guest_is_named_with_the_fix)
 {
     mapped_before();
@@ -213,6 +231,7 @@ int main(void)
         test_d15_a_path_opened_beside_its_map_is_seen,
         test_d15_what_udev_runs_to_look_at_a_disk_is_no_user_but_what_a_person_runs_is,
         test_d15_partition_maps_are_no_users_but_what_stands_on_them_is,
+        test_d15_who_cannot_look_at_the_processes_does_not_take_the_volume_for_unused,
         test_d16_a_volume_group_of_a_guest_is_named_with_the_fix,
     };
 
