@@ -26,6 +26,7 @@
 /* What the NAS shows behind a LUN; on one portal it may be something else. */
 struct w_lun {
     bool exists;
+    bool is_gone; /* of a special one: no such LUN on that portal */
     unsigned number;
     char naa[33];
     char serial[32];
