@@ -97,6 +97,7 @@ struct world {
     atomic_bool stop, is_wedged;
     bool makes_maps; /* by itself, as paths with listed WWIDs appear */
     bool queues;
+    bool keeps_maps; /* "remove map" ends in "timeout" */
     char told[4096]; /* what multipathd was told, one command a line */
 };
 
