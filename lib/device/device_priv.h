@@ -62,6 +62,10 @@ int tns__verify_id(const struct tns_want *want, const struct tns_scsi_id *id,
 
 /* Where this node keeps what may go at a reboot. */
 const char *tns__run_dir(const struct tns_node *node);
+/* The same node with a time of its own in *ctx, which nobody cancels: for taking back what was begun when
+ * the caller's time is over. */
+struct tns_node tns__node_later(const struct tns_node *node, struct tns_ctx *ctx,
+                                unsigned ms);
 
 /* ---- portal_memory.c: portals that failed a moment ago ---- */
 

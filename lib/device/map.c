@@ -14,6 +14,7 @@
 #include "device/wait.h"
 
 #define OPEN_MS 5000u
+#define TAKE_BACK_MS 5000u
 
 /* Work on one volume under its locks. */
 struct mapping {
@@ -77,10 +78,28 @@ static void drop_new(struct mapping *m)
 
         if (!path->is_new)
             continue;
-        drop_map_of(m, path->dev);
-        if (tns__users_none(m->node, path->dev, NULL, path->dev, &none) == 0)
+        if (path->dev[0])
+            drop_map_of(m, path->dev);
+        /* one that never became a block device is nobody's */
+        if (!path->dev[0] ||
+            tns__users_none(m->node, path->dev, NULL, path->dev, &none) == 0)
             tns__path_delete(m->node, path, &none);
     }
+}
+
+/* Also when the attempt failed because its time was over, or somebody cancelled it. */
+static void take_back(struct mapping *m)
+{
+    struct tns_node *node = m->node;
+    struct tns_error none = TNS_ERROR_INIT;
+    struct tns_ctx ctx;
+    struct tns_node later = tns__node_later(node, &ctx, TAKE_BACK_MS);
+
+    m->node = &later;
+    drop_new(m);
+    if (m->has_listed)
+        tns__wwid_remove(m->node, m->wwid, &none);
+    m->node = node;
 }
 
 /* The kernel shows a new disk in /sys a moment before it can be opened. */
@@ -121,6 +140,21 @@ static int identify_paths(struct mapping *m, struct tns_error *err)
     return rc < 0 && rc != -TNS_E_TIMEOUT ? tns__error_copy(err, &late) : 0;
 }
 
+/* What an earlier scan of this attempt brought is still ours to take back. */
+static int scan_paths(struct mapping *m, struct tns_error *err)
+{
+    const struct tns__paths before = m->paths;
+    int rc = tns__paths_scan(m->node, &m->sessions, m->want->lun, &m->paths, err);
+
+    for (size_t i = 0; i < m->paths.n; i++) {
+        struct tns__path *path = &m->paths.p[i];
+        const struct tns__path *was = tns__paths_find(&before, path->dev);
+
+        path->is_new = path->is_new || (was && was->is_new);
+    }
+    return rc;
+}
+
 /* Finds the LUN on every session; leftovers of an earlier owner are cleared once. */
 static int find_paths(struct mapping *m, struct tns_error *err)
 {
@@ -128,7 +162,7 @@ static int find_paths(struct mapping *m, struct tns_error *err)
     int rc;
 
     for (int attempt = 0;; attempt++) {
-        rc = tns__paths_scan(m->node, &m->sessions, m->want->lun, &m->paths, err);
+        rc = scan_paths(m, err);
         if (rc < 0)
             return rc;
         rc = identify_paths(m, err);
@@ -343,11 +377,9 @@ static int map_locked(struct mapping *m, struct tns_mapped *ret, struct tns_erro
         rc = finish(m, ret, err);
     }
     if (rc < 0)
-        drop_new(m);
+        take_back(m);
     if (rc == -TNS_E_IDENTITY)
         tns__link_remove(m->node, m->want->storeid, m->want->linkname, &none);
-    if (rc < 0 && m->has_listed)
-        tns__wwid_remove(m->node, m->wwid, &none);
     return rc;
 }
 

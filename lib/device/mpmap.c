@@ -8,6 +8,7 @@
 #define MAP_MS 600000u /* the caller's deadline comes before */
 #define GROW_MS 30000u
 #define REMOVE_MS 30000u
+#define RESTORE_MS 2000u
 /* multipathd makes a map by itself when it sees the path; after this it is told. */
 #define NUDGE_MS 1000u
 #define MULTIPATH "/usr/sbin/multipath"
@@ -243,17 +244,35 @@ static int try_remove(void *user, struct tns_error *err)
     return tns__users_none(r->node, r->map->dev, NULL, r->map->name, err);
 }
 
+/* Without queueing, the next moment without a path would be an error for whoever still uses the map. The
+ * time that the removal had is over, mostly. */
+static void restore_queueing(struct tns_node *node, const char *name)
+{
+    struct tns_ctx ctx;
+    struct tns_node later = tns__node_later(node, &ctx, RESTORE_MS);
+
+    tns__multipathd_do(&later, "restorequeueing map", name, NULL);
+}
+
 int tns__mpmap_remove(struct tns_node *node, const struct tns__mpmap *map,
                       struct tns_error *err)
 {
     _tns_uevent_ struct tns__uevent ue = { .fd = -1 };
     struct removal r = { .node = node, .map = map, .why = TNS_ERROR_INIT };
     struct tns_error mine = TNS_ERROR_INIT;
+    bool is_running;
     int rc;
 
+    if (!is_there(&r))
+        return 0;
+    /* nothing is begun that there is no time for */
+    rc = tns__ctx_check(node->ctx, "the multipath map to go", err);
+    if (rc < 0)
+        return rc;
     tns__uevent_open(&ue);
     /* nothing is to wait for paths that will not come back */
-    if (tns__multipathd_check(node, NULL) == 0)
+    is_running = tns__multipathd_check(node, NULL) == 0;
+    if (is_running)
         tns__multipathd_do(node, "disablequeueing map", map->name, &r.why);
     rc = tns__error_is(&r.why, TNS_E_TIMEOUT)
              ? tns__error_copy(&mine, &r.why)
@@ -261,9 +280,9 @@ int tns__mpmap_remove(struct tns_node *node, const struct tns__mpmap *map,
                              &r, &mine);
     if (rc == 0)
         return 0;
-    if (rc != -TNS_E_TIMEOUT)
-        tns__multipathd_do(node, "restorequeueing map", map->name, NULL);
-    else if (r.why.code)
+    if (is_running && is_there(&r))
+        restore_queueing(node, map->name);
+    if (rc == -TNS_E_TIMEOUT && r.why.code)
         return tns__error_set(err, TNS_E_TIMEOUT, "%s: %s", map->name, r.why.text);
     return tns__error_copy(err, &mine);
 }

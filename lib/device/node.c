@@ -52,3 +52,16 @@ int tns__device_initiator_name(struct tns_node *node, char *ret, size_t cap,
                               path);
     return 0;
 }
+
+struct tns_node tns__node_later(const struct tns_node *node, struct tns_ctx *ctx,
+                                unsigned ms)
+{
+    struct tns_node later = *node;
+
+    *ctx = *node->ctx;
+    ctx->cancel_fn = NULL;
+    ctx->deadline_ns = 0;
+    tns__ctx_begin(ctx, ms);
+    later.ctx = ctx;
+    return later;
+}

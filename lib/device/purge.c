@@ -109,10 +109,26 @@ static int purge_path(struct tns_node *node, const struct tns_want *want,
     return tns__path_delete(node, path, err);
 }
 
-/* Whether the kernel's device is one thing and the LUN another. A LUN that is gone is a leftover; a
- * device that answers for itself as somebody else in every memory is none. */
-static int is_leftover(struct tns_node *node, const struct tns__path *path,
-                       struct tns_error *err)
+/* The kernel made the device for this very volume, and it carries what the node still does with it. That
+ * the LUN is gone now says nothing of another owner. */
+static bool is_still_ours(struct tns_node *node, const struct tns_want *want,
+                          const struct tns__path *path)
+{
+    struct tns_error none = TNS_ERROR_INIT;
+    struct tns__mpmap map;
+    char cached[33];
+    bool is_in = false;
+
+    if (tns__mpmap_of_path(node, path->dev, want->naa, &map, &is_in, &none) == 0 && is_in)
+        return true;
+    return tns__path_cached_naa(node, path, cached) && strcmp(cached, want->naa) == 0 &&
+           tns__users_none(node, path->dev, NULL, path->dev, &none) < 0;
+}
+
+/* Whether the kernel's device is one thing and the LUN another. A LUN that is gone is a leftover, unless
+ * it was this volume; a device that answers for itself as somebody else in every memory is none. */
+static int is_leftover(struct tns_node *node, const struct tns_want *want,
+                       const struct tns__path *path, struct tns_error *err)
 {
     struct stale_holder holder;
     struct tns__mpmap map;
@@ -120,7 +136,7 @@ static int is_leftover(struct tns_node *node, const struct tns__path *path,
     int rc;
 
     if (path->err.code)
-        return path->err.code == TNS_E_NOTFOUND;
+        return path->err.code == TNS_E_NOTFOUND && !is_still_ours(node, want, path);
     rc = foreign_holder(node, path, path->id.naa, &holder, err);
     if (rc != 0)
         return rc;
@@ -138,7 +154,7 @@ int tns__purge_stale(struct tns_node *node, const struct tns_want *want,
 
     for (size_t i = 0; i < paths->n && !tns__is_broken("stale"); i++) {
         const struct tns__path *path = &paths->p[i];
-        int rc = is_leftover(node, path, err);
+        int rc = is_leftover(node, want, path, err);
 
         /* the former owner's map is foreign to whoever is there now, also when that is not us */
         if (rc > 0)

@@ -2,12 +2,14 @@
 /* Asking a device itself: INQUIRY and READ CAPACITY by SG_IO, in a child that may hang. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <scsi/sg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "device/apart.h"
@@ -198,23 +200,39 @@ static void stuck_remember(struct tns_sysroot *sr, const char *name, pid_t pid)
     tns__sysroot_replace(sr, text, strlen(text), 0600, &none, TNS__STUCK_DIR "/%s", name);
 }
 
-/* As long as the child that asked last sits in the kernel, no other one is sent after it. Its number may
- * have become another process's. */
+/* Its number may have become another process's. One that has ended waits for its parent to take notice, and
+ * a parent that lives long is here only now and then. */
+static bool is_asking(struct tns_sysroot *sr, int pid)
+{
+    struct tns_error none = TNS_ERROR_INIT;
+    char text[1024], head[48];
+    char state = '?';
+    int parent = 0;
+
+    snprintf(head, sizeof(head), "%d (" TNS__ASKER ") ", pid);
+    if (tns__sysroot_read(sr, text, sizeof(text), &none, "/proc/%d/stat", pid) < 0 ||
+        !tns__starts_with(text, head))
+        return false;
+    if (sscanf(text + strlen(head), "%c %d", &state, &parent) < 1 || !strchr("ZXx", state))
+        return true;
+    if (parent == getpid())
+        waitpid(pid, NULL, WNOHANG);
+    return false;
+}
+
+/* As long as the child that asked last sits in the kernel, no other one is sent after it. */
 static int stuck_check(struct tns_sysroot *sr, const char *name, struct tns_error *err)
 {
     struct tns_error none = TNS_ERROR_INIT;
-    char comm[64];
     uint64_t pid;
 
     if (tns__sysroot_read_u64(sr, &pid, &none, TNS__STUCK_DIR "/%s", name) < 0)
         return 0;
-    if (tns__sysroot_read(sr, comm, sizeof(comm), &none, "/proc/%llu/comm",
-                          (unsigned long long)pid) == 0 &&
-        strcmp(comm, TNS__ASKER) == 0)
+    if (pid > 0 && pid <= INT_MAX && is_asking(sr, (int)pid))
         return tns__error_set(
             err, TNS_E_DEVICE,
-            "%s hangs in the kernel: process %llu still waits for its answer", name,
-            (unsigned long long)pid);
+            "%s hangs in the kernel: process %d still waits for its answer", name,
+            (int)pid);
     tns__sysroot_unlink(sr, &none, TNS__STUCK_DIR "/%s", name);
     return 0;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -235,10 +236,10 @@ START_TEST(test_a_device_that_hangs_ends_at_the_deadline_and_holds_no_lock)
 }
 END_TEST
 
-START_TEST(test_d14_no_second_process_is_sent_after_a_device_that_one_hangs_on)
+/* A child that sdc has hung, and that takes no signal. */
+static int hung_child(void)
 {
     struct tns_scsi_id id;
-    char path[512];
     int pid;
 
     paper("sdc", "hang", W_NAA_A);
@@ -247,10 +248,30 @@ START_TEST(test_d14_no_second_process_is_sent_after_a_device_that_one_hangs_on)
     tst_fails(identify("sdc", &id), TNS_E_TIMEOUT, &w->err);
     pid = atoi(world_get(w, "/run/tnstor/stuck/sdc"));
     ck_assert_int_gt(pid, 0);
+    w->ctx.deadline_ns = tns__now_ns() + TNS_MS(60000);
+    return pid;
+}
+
+/* What /proc tells of a process, whose parent we are. */
+static void proc_says(int pid, const char *comm, char state)
+{
+    char path[64], text[160];
 
     snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-    world_put(w, path, TNS__ASKER "\n");
-    w->ctx.deadline_ns = tns__now_ns() + TNS_MS(60000);
+    snprintf(text, sizeof(text), "%s\n", comm);
+    world_put(w, path, text);
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    snprintf(text, sizeof(text), "%d (%s) %c %d 1 1 0 -1 0\n", pid, comm, state,
+             (int)getpid());
+    world_put(w, path, text);
+}
+
+START_TEST(test_d14_no_second_process_is_sent_after_a_device_that_one_hangs_on)
+{
+    int pid = hung_child();
+    struct tns_scsi_id id;
+
+    proc_says(pid, TNS__ASKER, 'D');
     ck_assert_int_eq(identify("sdc", &id), -TNS_E_DEVICE);
     tst_says(&w->err, "hangs in the kernel");
     tns__error_clear(&w->err);
@@ -258,10 +279,27 @@ START_TEST(test_d14_no_second_process_is_sent_after_a_device_that_one_hangs_on)
     /* when that one is gone the device is asked again, also when its number is another process's */
     ignores_kill = false;
     kill(pid, SIGKILL);
-    world_put(w, path, "pvestatd\n");
+    proc_says(pid, "pvestatd", 'S');
     paper("sdc", "ok", W_NAA_A);
     tst_ok(identify("sdc", &id), &w->err);
     ck_assert(!world_has(w, "/run/tnstor/stuck/sdc"));
+}
+END_TEST
+
+START_TEST(test_d14_a_child_that_has_ended_and_was_not_waited_for_hangs_no_longer)
+{
+    int pid = hung_child();
+    struct tns_scsi_id id;
+    siginfo_t info;
+
+    ignores_kill = false;
+    kill(pid, SIGKILL);
+    ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    proc_says(pid, TNS__ASKER, 'Z');
+    paper("sdc", "ok", W_NAA_A);
+    tst_ok(identify("sdc", &id), &w->err);
+    ck_assert(!world_has(w, "/run/tnstor/stuck/sdc"));
+    ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), -1);
 }
 END_TEST
 
@@ -385,6 +423,7 @@ int main(void)
         test_a_lun_that_is_gone_and_a_path_that_is_cut_are_told_apart,
         test_a_device_that_hangs_ends_at_the_deadline_and_holds_no_lock,
         test_d14_no_second_process_is_sent_after_a_device_that_one_hangs_on,
+        test_d14_a_child_that_has_ended_and_was_not_waited_for_hangs_no_longer,
         test_what_the_kernel_has_claimed_for_somebody_is_known,
         test_one_device_that_hangs_does_not_keep_the_others_from_answering,
         test_a_mapped_volume_costs_at_most_40_system_calls_and_no_command,

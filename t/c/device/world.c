@@ -152,6 +152,8 @@ static const char *add_map(struct world *w, const char *wwid)
 
 static const char *remove_map(struct world *w, const char *name)
 {
+    if (w->keeps_maps)
+        return "timeout\n";
     for (int i = 0; i < W_MAPS; i++) {
         char path[200];
 

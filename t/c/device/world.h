@@ -26,6 +26,7 @@
 /* What the NAS shows behind a LUN; on one portal it may be something else. */
 struct w_lun {
     bool exists;
+    bool is_gone; /* of a special one: no such LUN on that portal */
     unsigned number;
     char naa[33];
     char serial[32];
@@ -97,6 +98,7 @@ struct world {
     atomic_bool stop, is_wedged;
     bool makes_maps; /* by itself, as paths with listed WWIDs appear */
     bool queues;
+    bool keeps_maps; /* "remove map" ends in "timeout" */
     char told[4096]; /* what multipathd was told, one command a line */
 };
 

@@ -230,8 +230,10 @@ int w_run(struct tns_runner *r, const struct tns_ctx *ctx, const char *const arg
 {
     struct world *w = r->user;
     struct tns_run_result result = { 0 };
-    int rc = 0;
+    int rc = tns__ctx_check(ctx, argv[0], err);
 
+    if (rc < 0)
+        return rc;
     w_lock(w);
     remember(w, argv);
     if (does_hang(w, argv)) {

@@ -195,7 +195,7 @@ void world_session_gone(struct world *w, int portal)
 const struct w_lun *w_nas(const struct world *w, int portal, unsigned lun)
 {
     if (w->special[portal].exists && w->special[portal].number == lun)
-        return &w->special[portal];
+        return w->special[portal].is_gone ? NULL : &w->special[portal];
     for (int i = 0; i < W_LUNS; i++) {
         if (w->luns[i].exists && w->luns[i].number == lun)
             return &w->luns[i];
