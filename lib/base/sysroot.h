@@ -42,6 +42,11 @@ int tns__sysroot_write(struct tns_sysroot *sr, const char *text, struct tns_erro
 int tns__sysroot_replace(struct tns_sysroot *sr, const void *bytes, size_t len, mode_t mode,
                          struct tns_error *err, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));
+/* The same by way of a temporary file of that path, which is on the same file system: for directories
+ * whose other readers take every name for theirs. */
+int tns__sysroot_replace_by(struct tns_sysroot *sr, const char *temp, const void *bytes,
+                            size_t len, mode_t mode, struct tns_error *err, const char *fmt,
+                            ...) __attribute__((format(printf, 7, 8)));
 /* Names in a directory, sorted, "." and ".." left out; free with tns__strv_free. */
 int tns__sysroot_list(struct tns_sysroot *sr, char ***ret_names, struct tns_error *err,
                       const char *fmt, ...) __attribute__((format(printf, 4, 5)));
