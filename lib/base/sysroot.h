@@ -23,8 +23,9 @@ void tns__sysroot_closep(struct tns_sysroot **sr);
 typedef void (*tns_sysroot_trace_fn)(void *user, const char *verb, const char *path);
 void tns__sysroot_trace(struct tns_sysroot *sr, tns_sysroot_trace_fn fn, void *user);
 
-/* Paths are printf formats, so that callers write "/sys/block/%s/size". Absent files are
- * TNS_E_NOTFOUND, everything else TNS_E_DEVICE with errno. */
+/* Paths are printf formats, so that callers write "/sys/block/%s/size". Absent files, and
+ * those whose device goes while they are read, are TNS_E_NOTFOUND, everything else TNS_E_DEVICE with
+ * errno. */
 
 /* At most cap-1 bytes, trailing white space cut, NUL-terminated. */
 int tns__sysroot_read(struct tns_sysroot *sr, char *buf, size_t cap, struct tns_error *err,
