@@ -242,14 +242,18 @@ static bool does_hang(struct world *w, const char *const argv[])
            w->login_hangs[portal_of(w, argv[6])];
 }
 
-static int run_stub(struct world *w, const struct tns_ctx *ctx, const char *const argv[],
-                    struct tns_run_result *ret, struct tns_error *err)
+static int run_stub(const struct tns_runner *r, const struct tns_ctx *ctx,
+                    const char *const argv[], struct tns_run_result *ret,
+                    struct tns_error *err)
 {
+    const struct world *w = r->user;
+    struct tns_runner real = *tns__runner_real();
     const char *copy[64] = { w->stub };
 
     for (size_t i = 1; argv[i] && i < 63; i++)
         copy[i] = argv[i];
-    return tns__runner_real()->run(tns__runner_real(), ctx, copy, ret, err);
+    real.lets_end = r->lets_end;
+    return real.run(&real, ctx, copy, ret, err);
 }
 
 int w_run(struct tns_runner *r, const struct tns_ctx *ctx, const char *const argv[],
@@ -266,7 +270,7 @@ int w_run(struct tns_runner *r, const struct tns_ctx *ctx, const char *const arg
         return hang(ctx, ret, err);
     }
     if (w->stub && strcmp(argv[0], ISCSIADM) == 0)
-        rc = run_stub(w, ctx, argv, &result, err);
+        rc = run_stub(r, ctx, argv, &result, err);
     if (rc == 0 && strcmp(argv[0], ISCSIADM) == 0)
         result.exit_code = iscsiadm(w, argv);
     else if (rc == 0 && strcmp(argv[0], MULTIPATH) == 0)
