@@ -65,7 +65,7 @@ static int run_pipe(int *ret_read, int *ret_write)
     return fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-static int run_start(struct run *run, const char *const argv[])
+static int run_start(struct run *run, const char *const argv[], bool lets_end)
 {
     _tns_close_ int out = -1, err = -1, status = -1;
     struct tns__run_pipes pipes;
@@ -80,7 +80,7 @@ static int run_start(struct run *run, const char *const argv[])
         return rc;
 
     pipes = (struct tns__run_pipes){ .out = out, .err = err, .status = status };
-    run->pid = tns__run_keeper(argv, &pipes);
+    run->pid = tns__run_keeper(argv, &pipes, lets_end);
     if (run->pid < 0)
         return run->pid;
     run->pid_fd = pidfd_open(run->pid, 0);
@@ -197,6 +197,15 @@ static void run_stop(struct run *run)
     run_signal(run, SIGKILL, RUN_KILL_MS);
 }
 
+/* The keeper alone: the program is init's child then, and no zombie of the host program. */
+static void run_leave(const struct run *run)
+{
+    if (run->pid_fd >= 0)
+        pidfd_send_signal(run->pid_fd, SIGKILL, NULL, 0);
+    else
+        kill(run->pid, SIGKILL);
+}
+
 /* The keeper leaves at once after its report or its KILL. A host program that ignores SIGCHLD, or
  * waits for any child in its handler, may have taken it already: nothing is lost by that. */
 static void run_reap(const struct run *run)
@@ -262,7 +271,6 @@ static int run_real(struct tns_runner *r, const struct tns_ctx *ctx,
     };
     int rc;
 
-    (void)r;
     if (!argv[0] || argv[0][0] != '/')
         return tns__error_set(err, TNS_E_USAGE,
                               "a program is run by its absolute path only");
@@ -270,12 +278,14 @@ static int run_real(struct tns_runner *r, const struct tns_ctx *ctx,
     if (rc < 0)
         return rc;
 
-    rc = run_start(&run, argv);
+    rc = run_start(&run, argv, r->lets_end);
     if (rc < 0)
         return tns__error_errno(err, TNS_E_DEVICE, -rc, "cannot run %s", argv[0]);
 
     rc = run_loop(&run, ctx, argv[0], err);
-    if (rc < 0)
+    if (rc < 0 && r->lets_end)
+        run_leave(&run);
+    else if (rc < 0)
         run_stop(&run);
     run_reap(&run);
     return rc < 0 ? rc : run_result(&run, argv[0], ret, err);

@@ -31,6 +31,9 @@ struct tns_runner {
     int (*run)(struct tns_runner *r, const struct tns_ctx *ctx, const char *const argv[],
                struct tns_run_result *ret, struct tns_error *err);
     void *user; /* of the implementation: tests keep their script here */
+    /* A program that must not die half way: at the deadline, or when cancelled, it is left alone to end
+     * by itself, within 2 minutes from its start. */
+    bool lets_end;
 };
 
 /* The real one; static, needs no release. */

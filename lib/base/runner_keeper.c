@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ALONE_S 120
+
 enum { FD_STATUS = 3, FD_FIRST_FOREIGN = 4 };
 
 static char *const keeper_env[] = {
@@ -75,10 +77,23 @@ static void keeper_report(int exec_errno, int wait_status)
     _exit(n == (ssize_t)sizeof(report) ? 0 : 1);
 }
 
-static void keeper_exec(const char *const argv[])
+/* Both outlive exec: nobody may read its output any more, nor be there to end it. */
+static void keeper_set_free(void)
+{
+    struct sigaction ignore;
+
+    memset(&ignore, 0, sizeof(ignore));
+    ignore.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &ignore, NULL);
+    alarm(ALONE_S);
+}
+
+static void keeper_exec(const char *const argv[], bool lets_end)
 {
     sigset_t none;
 
+    if (lets_end)
+        keeper_set_free();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (chdir("/") == 0)
@@ -87,7 +102,8 @@ static void keeper_exec(const char *const argv[])
 }
 
 /* Runs with every signal blocked: only KILL to the group reaches the keeper itself. */
-static void keeper_main(const char *const argv[], const struct tns__run_pipes *pipes)
+static void keeper_main(const char *const argv[], const struct tns__run_pipes *pipes,
+                        bool lets_end)
 {
     int wait_status;
     pid_t child;
@@ -99,7 +115,7 @@ static void keeper_main(const char *const argv[], const struct tns__run_pipes *p
 
     child = _Fork();
     if (child == 0)
-        keeper_exec(argv);
+        keeper_exec(argv, lets_end);
     if (child < 0)
         keeper_report(errno, 0);
 
@@ -113,7 +129,8 @@ static void keeper_main(const char *const argv[], const struct tns__run_pipes *p
     keeper_report(0, wait_status);
 }
 
-pid_t tns__run_keeper(const char *const argv[], const struct tns__run_pipes *pipes)
+pid_t tns__run_keeper(const char *const argv[], const struct tns__run_pipes *pipes,
+                      bool lets_end)
 {
     sigset_t all, before;
     pid_t pid;
@@ -124,7 +141,7 @@ pid_t tns__run_keeper(const char *const argv[], const struct tns__run_pipes *pip
     /* not fork(): the handlers that other libraries registered have no business in the keeper */
     pid = _Fork();
     if (pid == 0)
-        keeper_main(argv, pipes);
+        keeper_main(argv, pipes, lets_end);
     saved = errno;
     if (pid > 0)
         setpgid(pid,

@@ -3,6 +3,7 @@
 #ifndef TNS_BASE_RUNNER_PRIV_H
 #define TNS_BASE_RUNNER_PRIV_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* What the keeper writes to the status pipe before it leaves: one write, so whole or not at all. */
@@ -20,7 +21,9 @@ struct tns__run_pipes {
  * Forks the keeper: a process of ours, leader of a group of its own, that starts the program, waits
  * for it and reports. It is what makes the runner independent of the SIGCHLD disposition of the host
  * program, and what keeps a program in D state from being anybody's zombie. -errno, or its pid.
+ * With lets_end the program can do without its keeper and its pipes.
  */
-pid_t tns__run_keeper(const char *const argv[], const struct tns__run_pipes *pipes);
+pid_t tns__run_keeper(const char *const argv[], const struct tns__run_pipes *pipes,
+                      bool lets_end);
 
 #endif

@@ -54,7 +54,8 @@ void tns__sysroot_trace(struct tns_sysroot *sr, tns_sysroot_trace_fn fn, void *u
 int tns__sysroot_fail(struct tns_error *err, int sys_errno, const char *verb,
                       const char *path)
 {
-    int code = sys_errno == ENOENT ? TNS_E_NOTFOUND : TNS_E_DEVICE;
+    /* ENODEV: it was opened, and what it tells of has gone since */
+    int code = sys_errno == ENOENT || sys_errno == ENODEV ? TNS_E_NOTFOUND : TNS_E_DEVICE;
 
     return tns__error_errno(err, code, sys_errno, "cannot %s %s", verb, path);
 }

@@ -23,8 +23,9 @@ void tns__sysroot_closep(struct tns_sysroot **sr);
 typedef void (*tns_sysroot_trace_fn)(void *user, const char *verb, const char *path);
 void tns__sysroot_trace(struct tns_sysroot *sr, tns_sysroot_trace_fn fn, void *user);
 
-/* Paths are printf formats, so that callers write "/sys/block/%s/size". Absent files are
- * TNS_E_NOTFOUND, everything else TNS_E_DEVICE with errno. */
+/* Paths are printf formats, so that callers write "/sys/block/%s/size". Absent files, and
+ * those whose device goes while they are read, are TNS_E_NOTFOUND, everything else TNS_E_DEVICE with
+ * errno. */
 
 /* At most cap-1 bytes, trailing white space cut, NUL-terminated. */
 int tns__sysroot_read(struct tns_sysroot *sr, char *buf, size_t cap, struct tns_error *err,
@@ -42,6 +43,11 @@ int tns__sysroot_write(struct tns_sysroot *sr, const char *text, struct tns_erro
 int tns__sysroot_replace(struct tns_sysroot *sr, const void *bytes, size_t len, mode_t mode,
                          struct tns_error *err, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));
+/* The same by way of a temporary file of that path, which is on the same file system: for directories
+ * whose other readers take every name for theirs. */
+int tns__sysroot_replace_by(struct tns_sysroot *sr, const char *temp, const void *bytes,
+                            size_t len, mode_t mode, struct tns_error *err, const char *fmt,
+                            ...) __attribute__((format(printf, 7, 8)));
 /* Names in a directory, sorted, "." and ".." left out; free with tns__strv_free. */
 int tns__sysroot_list(struct tns_sysroot *sr, char ***ret_names, struct tns_error *err,
                       const char *fmt, ...) __attribute__((format(printf, 4, 5)));

@@ -45,7 +45,7 @@ void tns__sysroot_leave(struct tns__sysroot_entry *at);
         va_end(ap);                                                                        \
     } while (0)
 
-/* The error of a failed system call on a path: NOTFOUND when it is not there. */
+/* The error of a failed system call on a path: NOTFOUND when it is not there, or no longer. */
 int tns__sysroot_fail(struct tns_error *err, int sys_errno, const char *verb,
                       const char *path);
 

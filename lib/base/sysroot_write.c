@@ -131,6 +131,52 @@ int tns__sysroot_replace(struct tns_sysroot *sr, const void *bytes, size_t len, 
     return rc < 0 ? rc : place(&at, "replace", &what, err);
 }
 
+static int enter_temp(struct tns_sysroot *sr, struct tns__sysroot_entry *ret,
+                      struct tns_error *err, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static int enter_temp(struct tns_sysroot *sr, struct tns__sysroot_entry *ret,
+                      struct tns_error *err, const char *fmt, ...)
+{
+    int rc;
+
+    TNS__VARARGS(rc, fmt, tns__sysroot_enter(sr, "make", 0700, ret, err, fmt, ap));
+    return rc;
+}
+
+/* The second half of replacing: the temporary file takes the name. */
+static int move_to(const struct tns__sysroot_entry *temp,
+                   const struct tns__sysroot_entry *at, struct tns_error *err)
+{
+    int rc = renameat(temp->dir_fd, temp->name, at->dir_fd, at->name) < 0 ? -errno : 0;
+
+    if (rc == 0)
+        rc = sync_dir(at->dir_fd);
+    return rc < 0 ? tns__sysroot_fail(err, -rc, "replace", at->path) : 0;
+}
+
+int tns__sysroot_replace_by(struct tns_sysroot *sr, const char *temp_path,
+                            const void *bytes, size_t len, mode_t mode,
+                            struct tns_error *err, const char *fmt, ...)
+{
+    _tns_entry_ struct tns__sysroot_entry temp = { .dir_fd = -1 }, at = { .dir_fd = -1 };
+    int rc = enter_temp(sr, &temp, err, "%s", temp_path);
+
+    if (rc < 0)
+        return rc;
+    rc = write_new(temp.dir_fd, temp.name, bytes, len, mode);
+    if (rc < 0)
+        rc = tns__sysroot_fail(err, -rc, "make", temp.path);
+    /* entered only now, so that a trace shows the moment when both are there */
+    if (rc == 0)
+        TNS__VARARGS(rc, fmt, tns__sysroot_enter(sr, "replace", 0700, &at, err, fmt, ap));
+    if (rc == 0)
+        rc = move_to(&temp, &at, err);
+    if (rc < 0)
+        unlinkat(temp.dir_fd, temp.name, 0);
+    return rc;
+}
+
 int tns__sysroot_symlink(struct tns_sysroot *sr, const char *target, struct tns_error *err,
                          const char *fmt, ...)
 {

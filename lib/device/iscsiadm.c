@@ -77,6 +77,7 @@ int tns__iscsiadm_node(struct tns_node *node, const struct tns_ctx *ctx,
                        const char *const more[], struct tns_error *err)
 {
     _tns_run_result_ struct tns_run_result result = { 0 };
+    struct tns_runner runner = *node->runner;
     char address[TNS__ADDR_TEXT];
     const char *argv[ARGS_MAX] = {
         ISCSIADM, "-m", "node", "-T", target_iqn, "-p", address
@@ -84,12 +85,15 @@ int tns__iscsiadm_node(struct tns_node *node, const struct tns_ctx *ctx,
     size_t n = 7;
     int rc;
 
+    /* one that works on records and is killed leaves its lock behind: no iscsiadm of this node gets
+     * it then, before a reboot */
+    runner.lets_end = strcmp(more[0], "-o") == 0;
     tns__addr_format(portal, address);
     while (*more && n + 1 < ARGS_MAX)
         argv[n++] = *more++;
     rc = TNS_BUG_ON(err, *more != NULL);
     if (rc == 0)
-        rc = node->runner->run(node->runner, ctx, argv, &result, err);
+        rc = runner.run(&runner, ctx, argv, &result, err);
     if (rc < 0)
         return tns__error_prefix(err, "%s at %s", target_iqn, address);
     return exit_error(result.exit_code, target_iqn, address, err);

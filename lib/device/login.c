@@ -238,6 +238,7 @@ static int login_missing(struct tns_node *node, const struct tns_want *want,
 
     if (n == 0)
         return 0;
+    tns__node_record_tidy(node, want->target_iqn);
     if (want->multipath)
         return login_side_by_side(node, want, missing, n, tns__sessions_up(sessions) > 0,
                                   ret_failed, why);
@@ -321,6 +322,8 @@ int tns__sessions_leave(struct tns_node *node, const struct tns_want *want,
         if (in_use)
             return 0;
     }
+    if (rc == 0)
+        tns__node_record_tidy(node, want->target_iqn);
     for (size_t i = 0; i < want->n_portals && rc == 0; i++) {
         if (tns__sessions_find(&sessions, &want->portals[i]))
             rc = leave_portal(node, want, &want->portals[i], err);

@@ -27,6 +27,7 @@ struct settings {
 /* Files of the records of one portal: one for each interface that the administrator made. */
 struct files {
     char path[RECORDS_MAX][512];
+    const char *dir[RECORDS_MAX]; /* the one of tns__record_dirs */
     size_t n;
 };
 
@@ -112,10 +113,10 @@ static int settings_make(struct settings *all, const struct tns_chap *chap,
 
 /* ---- files ---- */
 
-static void files_add(struct files *files, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+static void files_add(struct files *files, const char *dir, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
-static void files_add(struct files *files, const char *fmt, ...)
+static void files_add(struct files *files, const char *dir, const char *fmt, ...)
 {
     va_list ap;
     int len;
@@ -125,6 +126,7 @@ static void files_add(struct files *files, const char *fmt, ...)
     va_start(ap, fmt);
     len = vsnprintf(files->path[files->n], sizeof(files->path[0]), fmt, ap);
     va_end(ap);
+    files->dir[files->n] = dir;
     files->n += len > 0 && (size_t)len < sizeof(files->path[0]);
 }
 
@@ -140,13 +142,13 @@ static bool is_of_portal(const char *name, const struct tns_addr *portal)
     return tns__starts_with(name, begin) && (name[len] == '\0' || name[len] == ',');
 }
 
-static void files_of_root(struct tns_node *node, const char *root, const char *target_iqn,
-                          const struct tns_addr *portal, struct files *files)
+static void files_of_dir(struct tns_node *node, const char *dir, const char *target_iqn,
+                         const struct tns_addr *portal, struct files *files)
 {
     struct tns_error none = TNS_ERROR_INIT;
     _tns_strv_ char **names = NULL;
 
-    if (tns__sysroot_list(node->sr, &names, &none, "%s/%s", root, target_iqn) < 0)
+    if (tns__sysroot_list(node->sr, &names, &none, "%s/%s", dir, target_iqn) < 0)
         return;
     for (char **name = names; *name; name++) {
         _tns_strv_ char **ifaces = NULL;
@@ -154,11 +156,11 @@ static void files_of_root(struct tns_node *node, const char *root, const char *t
 
         if (!is_of_portal(*name, portal))
             continue;
-        if (tns__sysroot_list(node->sr, &ifaces, &plain, "%s/%s/%s", root, target_iqn,
+        if (tns__sysroot_list(node->sr, &ifaces, &plain, "%s/%s/%s", dir, target_iqn,
                               *name) < 0)
-            files_add(files, "%s/%s/%s", root, target_iqn, *name);
+            files_add(files, dir, "%s/%s/%s", dir, target_iqn, *name);
         for (char **iface = ifaces; iface && *iface; iface++)
-            files_add(files, "%s/%s/%s/%s", root, target_iqn, *name, *iface);
+            files_add(files, dir, "%s/%s/%s/%s", dir, target_iqn, *name, *iface);
     }
 }
 
@@ -166,8 +168,8 @@ static void files_find(struct tns_node *node, const char *target_iqn,
                        const struct tns_addr *portal, struct files *ret)
 {
     *ret = (struct files){ 0 };
-    files_of_root(node, "/etc/iscsi/nodes", target_iqn, portal, ret);
-    files_of_root(node, "/var/lib/iscsi/nodes", target_iqn, portal, ret);
+    for (size_t i = 0; i < TNS_ARRAY_LEN(tns__record_dirs); i++)
+        files_of_dir(node, tns__record_dirs[i], target_iqn, portal, ret);
 }
 
 /* ---- content ---- */
@@ -244,7 +246,20 @@ static bool swap_one(const char *text, const struct setting *s, char **ret)
     return true;
 }
 
-static int swap_file(struct tns_node *node, const char *path, const struct settings *all,
+static int write_record(struct tns_node *node, const char *path, const char *dir,
+                        const char *target_iqn, const char *text, struct tns_error *err)
+{
+    char uuid[37], temp[512];
+
+    if (!tns__uuid_new(uuid))
+        return tns__error_set(err, TNS_E_DEVICE, "the kernel gives no random numbers");
+    snprintf(temp, sizeof(temp), "%s/%s/" TNS__RECORD_TEMP "%s", dir, target_iqn, uuid);
+    return tns__sysroot_replace_by(node->sr, temp, text, strlen(text), 0600, err, "%s",
+                                   path);
+}
+
+static int swap_file(struct tns_node *node, const char *path, const char *dir,
+                     const char *target_iqn, const struct settings *all,
                      struct tns_error *err)
 {
     _slurp_free_ char *text = NULL;
@@ -263,7 +278,7 @@ static int swap_file(struct tns_node *node, const char *path, const struct setti
         slurp_free(&text);
         text = swapped;
     }
-    return tns__sysroot_replace(node->sr, text, strlen(text), 0600, err, "%s", path);
+    return write_record(node, path, dir, target_iqn, text, err);
 }
 
 static int swap_secrets(struct tns_node *node, const struct tns_want *want,
@@ -282,7 +297,7 @@ static int swap_secrets(struct tns_node *node, const struct tns_want *want,
                               "/var/lib/iscsi/nodes",
                               want->target_iqn);
     for (size_t i = 0; i < files.n && rc == 0; i++)
-        rc = swap_file(node, files.path[i], all, err);
+        rc = swap_file(node, files.path[i], files.dir[i], want->target_iqn, all, err);
     return rc;
 }
 

@@ -95,8 +95,7 @@ static int loop_file(struct tns_node *node, const char *dev, char ret[128],
     if (rc == 0)
         return 0;
     ret[0] = '\0';
-    return rc == -TNS_E_NOTFOUND || mine.sys_errno == ENODEV ? 0
-                                                             : tns__error_copy(err, &mine);
+    return rc == -TNS_E_NOTFOUND ? 0 : tns__error_copy(err, &mine);
 }
 
 /* One that losetup made reads through the kernel: no process has the device open. */

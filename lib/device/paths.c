@@ -2,6 +2,7 @@
 /* From session and LUN to sdX, and what kernel and udev remember of it. */
 #include "device/paths.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -327,7 +328,8 @@ int tns__path_delete(struct tns_node *node, const struct tns__path *path,
     rc = tns__attr_write(node, attr, "1\n", &mine);
     if (rc == -TNS_E_NOTFOUND)
         return 0;
-    if (rc < 0)
+    /* ENODEV: somebody deletes it already */
+    if (rc < 0 && mine.sys_errno != ENODEV)
         return tns__error_copy(err, &mine);
     return tns__wait_for(node, &ue, DELETE_MS, "the SCSI device to go", is_deleted, &d,
                          err);

@@ -54,6 +54,17 @@ int tns__node_record_prepare(struct tns_node *node, const struct tns_ctx *ctx,
 void tns__node_record_delete(struct tns_node *node, const struct tns_ctx *ctx,
                              const char *target_iqn, const struct tns_addr *portal);
 
+/* ---- node_leftover.c ---- */
+
+/* Where iscsiadm keeps its records, by distribution: <dir>/<target>/<portal>. */
+extern const char *const tns__record_dirs[2];
+/* A record is rewritten by way of <dir>/<target>/<this><uuid>: every name with a comma is a record to
+ * iscsiadm, and so is every name in the directory of a portal. */
+#define TNS__RECORD_TEMP ".tnstor-"
+
+/* Removes such files that a killed process left; the target's lock is held. */
+void tns__node_record_tidy(struct tns_node *node, const char *target_iqn);
+
 /* ---- iscsiadm.c ---- */
 
 /* iscsiadm's exit code as an error code; 0 for success and for "exists already". */

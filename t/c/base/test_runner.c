@@ -280,6 +280,26 @@ START_TEST(test_what_even_a_kill_does_not_reach_is_abandoned)
 }
 END_TEST
 
+START_TEST(test_a_program_that_must_not_die_half_way_ends_by_itself_after_the_deadline)
+{
+    struct tns_runner patient = *tns__runner_real();
+    char script[400], mark[300];
+    const char *argv[] = { "/bin/sh", "-c", script, NULL };
+    struct tst_watch began = tst_watch();
+
+    patient.lets_end = true;
+    snprintf(mark, sizeof(mark), "%s/ended", tst_tmpdir());
+    snprintf(script, sizeof(script), "sleep %u; echo out; echo err >&2; >%s",
+             START_MS / 1000 + 2, mark);
+    tst_ctx_init(&ctx, START_MS);
+    tst_fails(patient.run(&patient, &ctx, argv, &result, &err), TNS_E_TIMEOUT, &err);
+    ck_assert_uint_lt(tst_own_ms(began), START_MS + tst_ms(SLACK_MS));
+    ck_assert_int_ne(access(mark, F_OK), 0);
+    /* nobody is there for its output, nor to wait for it */
+    tst_eventually(access(mark, F_OK) == 0, 5000);
+}
+END_TEST
+
 static int cancel_now(void *user)
 {
     (void)user;
@@ -442,6 +462,8 @@ static Suite *suite(void)
     tcase_add_test(tc, test_a_stopped_program_is_killed_too);
     tcase_add_test(tc, test_a_descendant_that_keeps_the_output_open_is_not_waited_for);
     tcase_add_test(tc, test_what_even_a_kill_does_not_reach_is_abandoned);
+    tcase_add_test(
+        tc, test_a_program_that_must_not_die_half_way_ends_by_itself_after_the_deadline);
     tcase_add_test(tc, test_cancel_ends_the_program_and_says_so);
     tcase_add_test(tc, test_nothing_is_started_when_it_is_too_late);
     tcase_add_test(tc, test_a_host_that_ignores_sigchld_still_gets_the_exit_code);

@@ -531,6 +531,21 @@ START_TEST(test_every_access_is_traced)
 }
 END_TEST
 
+START_TEST(test_a_file_is_replaced_by_way_of_the_temporary_file_that_is_named)
+{
+    traced[0] = '\0';
+    tns__sysroot_trace(sr, trace, traced);
+    tst_ok(tns__sysroot_replace_by(sr, "/v/.t", "new", 3, 0640, &err, "/v/%s", "a"), &err);
+    ck_assert_str_eq(traced, "make /v/.t\nreplace /v/a\n");
+    tst_ok(tns__sysroot_read(sr, text, sizeof(text), &err, "/v/a"), &err);
+    ck_assert_str_eq(text, "new");
+    ck_assert_int_eq(count_entries("/v"), 1);
+    tst_fails(tns__sysroot_replace_by(sr, "/v/.t", "x", 1, 0600, &err, "/sys/block"),
+              TNS_E_DEVICE, &err);
+    ck_assert_int_eq(count_entries("/v"), 1);
+}
+END_TEST
+
 static int sweep_sysroot(void *user, struct tns_error *e)
 {
     _tns_sysroot_ struct tns_sysroot *mine = NULL;
@@ -576,6 +591,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_missing_parents_of_a_replaced_file_are_0700);
     tcase_add_test(tc, test_replace_does_not_follow_a_link_at_the_final_name);
     tcase_add_test(tc, test_a_replace_that_fails_leaves_nothing);
+    tcase_add_test(tc, test_a_file_is_replaced_by_way_of_the_temporary_file_that_is_named);
     tcase_add_test(tc, test_a_reader_beside_replace_and_symlink_never_sees_half);
     tcase_add_test(tc, test_a_directory_is_listed_sorted_and_an_empty_one_is_empty);
     tcase_add_test(tc, test_symlinks_are_placed_read_and_removed);

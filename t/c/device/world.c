@@ -116,6 +116,16 @@ static void wait_turn(struct world *w, const char *path)
     }
 }
 
+static bool is_last_access(struct world *w, const char *verb, const char *path)
+{
+    char access[600];
+
+    if (++w->accesses == w->crash_at)
+        return true;
+    w_fmt(access, sizeof(access), "%s %s", verb, path);
+    return w->crash_on && strncmp(access, w->crash_on, strlen(w->crash_on)) == 0;
+}
+
 static void trace(void *user, const char *verb, const char *path)
 {
     struct world *w = user;
@@ -124,7 +134,7 @@ static void trace(void *user, const char *verb, const char *path)
     if (strcmp(verb, "open") == 0)
         wait_turn(w, path);
     w_lock(w);
-    if (++w->accesses == w->crash_at) {
+    if (is_last_access(w, verb, path)) {
         pthread_mutex_unlock(&w->mutex);
         _exit(137);
     }

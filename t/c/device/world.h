@@ -89,7 +89,8 @@ struct world {
     unsigned identified, scans, deletes, rescans;
     bool is_scanning[W_PORTALS]; /* the attribute was opened and not yet written */
     unsigned accesses, crash_at; /* the process dies at that access; 0: never */
-    unsigned map_at; /* multipathd makes the map of what is there at that access */
+    unsigned map_at;      /* multipathd makes the map of what is there at that access */
+    const char *crash_on; /* or at the first that begins like this: "read /etc" */
 
     /* multipathd */
     char socket_name[64];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands of the world: iscsiadm and multipath, every argument of them checked. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,29 @@ static int portal_of(struct world *w, const char *text)
 static void record_path(struct world *w, int portal, char ret[200])
 {
     w_fmt(ret, 200, NODES "/%s,%u", w->portals[portal].host, w->portals[portal].port);
+}
+
+/* Whatever has a comma is a record, "<address>,<port>"; one that is not there is an error for all. */
+static bool is_confused(struct world *w)
+{
+    char path[700], *comma;
+    struct dirent *entry;
+    bool is_wrong = false;
+    DIR *dir;
+
+    w_fmt(path, sizeof(path), "%s" NODES, w->root);
+    dir = opendir(path);
+    while (dir && (entry = readdir(dir))) {
+        comma = strchr(entry->d_name, ',');
+        if (!comma || strchr(comma + 1, ','))
+            continue;
+        w_fmt(path, sizeof(path), NODES "/%.*s,%d", (int)(comma - entry->d_name),
+              entry->d_name, atoi(comma + 1));
+        is_wrong = is_wrong || !world_has(w, path);
+    }
+    if (dir)
+        closedir(dir);
+    return is_wrong;
 }
 
 static int node_new(struct world *w, int portal)
@@ -156,6 +180,9 @@ static int iscsiadm(struct world *w, const char *const argv[])
     ck_assert_str_eq(argv[4], W_IQN);
     ck_assert_str_eq(argv[5], "-p");
     portal = portal_of(w, argv[6]);
+    if (strcmp(argv[7], "--logout") != 0 && (!argv[8] || strcmp(argv[8], "new") != 0) &&
+        is_confused(w))
+        return 6;
     if (strcmp(argv[7], "--login") == 0 && !argv[8])
         return node_login(w, portal);
     if (strcmp(argv[7], "--logout") == 0 && !argv[8])
@@ -215,14 +242,18 @@ static bool does_hang(struct world *w, const char *const argv[])
            w->login_hangs[portal_of(w, argv[6])];
 }
 
-static int run_stub(struct world *w, const struct tns_ctx *ctx, const char *const argv[],
-                    struct tns_run_result *ret, struct tns_error *err)
+static int run_stub(const struct tns_runner *r, const struct tns_ctx *ctx,
+                    const char *const argv[], struct tns_run_result *ret,
+                    struct tns_error *err)
 {
+    const struct world *w = r->user;
+    struct tns_runner real = *tns__runner_real();
     const char *copy[64] = { w->stub };
 
     for (size_t i = 1; argv[i] && i < 63; i++)
         copy[i] = argv[i];
-    return tns__runner_real()->run(tns__runner_real(), ctx, copy, ret, err);
+    real.lets_end = r->lets_end;
+    return real.run(&real, ctx, copy, ret, err);
 }
 
 int w_run(struct tns_runner *r, const struct tns_ctx *ctx, const char *const argv[],
@@ -241,7 +272,7 @@ int w_run(struct tns_runner *r, const struct tns_ctx *ctx, const char *const arg
         return hang(ctx, ret, err);
     }
     if (w->stub && strcmp(argv[0], ISCSIADM) == 0)
-        rc = run_stub(w, ctx, argv, &result, err);
+        rc = run_stub(r, ctx, argv, &result, err);
     if (rc == 0 && strcmp(argv[0], ISCSIADM) == 0)
         result.exit_code = iscsiadm(w, argv);
     else if (rc == 0 && strcmp(argv[0], MULTIPATH) == 0)
