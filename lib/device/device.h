@@ -133,6 +133,9 @@ int tns__device_check_unused(struct tns_node *node, const char *storeid,
 int tns__device_initiator_name(struct tns_node *node, char *ret, size_t cap,
                                struct tns_error *err);
 
+/* Is there a multipathd that answers? Asked before anything is changed. */
+int tns__multipathd_check(struct tns_node *node, struct tns_error *err);
+
 /* Whether an address ("10.0.0.2", "[fd00::2]:3260") is one of this node. */
 int tns__device_owns_address(const char *text, bool *ret, struct tns_error *err);
 

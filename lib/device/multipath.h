@@ -6,8 +6,6 @@
 #include "device/holders.h"
 #include "device/paths.h"
 
-/* Is there a multipathd that answers? Asked before anything is changed. */
-int tns__multipathd_check(struct tns_node *node, struct tns_error *err);
 /* One command about one object; its reply is "ok" or TNS_E_DEVICE. Both are checked words. */
 int tns__multipathd_do(struct tns_node *node, const char *verb, const char *object,
                        struct tns_error *err);

@@ -160,10 +160,24 @@ static int check_twins(struct check *c, struct tns_error *err)
     return rc == 0 && text[0] ? warn(c, err, text) : rc;
 }
 
+/* Not an error: it may be installed later, and until then nothing is mapped. */
+static int check_multipath(struct check *c, struct tns_error *err)
+{
+    const struct tns_options *opt = &c->st->opt;
+
+    if (!opt->multipath || opt->qemu || tns__multipathd_check(&c->st->node, NULL) == 0)
+        return 0;
+    return warn(
+        c, err,
+        "use_multipath: multipathd does not run on this node, so that no volume can "
+        "be mapped: install multipath-tools, or, with one path, set use_multipath 0");
+}
+
 static int check(struct check *c, json_t **ret, struct tns_error *err)
 {
     static int (*const parts[])(struct check *, struct tns_error *) = {
-        check_options, check_roles, check_objects, check_room, check_portals, check_twins,
+        check_options, check_multipath, check_roles, check_objects,
+        check_room,    check_portals,   check_twins,
     };
     size_t i;
     int rc = tns__session_caps(c->st->session, &c->caps, err);

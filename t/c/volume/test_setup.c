@@ -229,6 +229,24 @@ START_TEST(test_d25_another_machine_with_this_nodes_initiator_name_is_warned_abo
 }
 END_TEST
 
+START_TEST(test_a_node_without_multipathd_is_warned_about_where_it_is_needed)
+{
+    struct vt v;
+
+    vt_open(&v, tst_cell_sim());
+    v.st->opt.n_portals = 0;
+    tst_sim_world(v.sim, "{\"service\": {\"name\": \"iscsitarget\", \"running\": 1}}");
+    v.st->node.multipathd = "@tnstor-nobody-listens-here";
+    v.st->opt.multipath = true;
+    ck_assert(warns(&v, "use_multipath: multipathd does not run"));
+    v.st->opt.multipath = false;
+    ck_assert(!warns(&v, "use_multipath"));
+    v.st->opt.multipath = v.st->opt.qemu = true;
+    ck_assert(!warns(&v, "use_multipath"));
+    vt_close(&v);
+}
+END_TEST
+
 START_TEST(test_the_identity_is_the_same_for_the_same_dataset_only)
 {
     struct vt v;
@@ -259,6 +277,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_check_names_the_first_option_that_is_wrong);
     tcase_add_test(tc,
                    test_d25_another_machine_with_this_nodes_initiator_name_is_warned_about);
+    tcase_add_test(tc, test_a_node_without_multipathd_is_warned_about_where_it_is_needed);
     tcase_add_test(tc, test_the_identity_is_the_same_for_the_same_dataset_only);
 }
 
