@@ -30,13 +30,22 @@ sub warn_once ($text) {
     return;
 }
 
+# What moves a secret out of storage.cfg: only from API 13 on does PVE let the hook take it out.
+my sub way_out ($storeid, $name) {
+    my $set = "pvesm set $storeid --$name ...";
+    my $version = PVE::Storage::APIVER();
+    return "'$set' moves it" if $version >= 13;
+    return "'$set --delete $name' moves it" if $version >= 11;
+    return "'$set', and then 'pvesm set $storeid --delete $name', move it";
+}
+
 sub secrets ($storeid, $scfg) {
     my $secrets = TNStor::Secrets::read($storeid);
-    for my $name (sort keys TNStor::Options::secrets()->%*) {
-        next if !defined($scfg->{$name}) || defined($secrets->{$name});
-        warn_once("storage '$storeid': $name stands in storage.cfg, readable for many;"
-            . " 'pvesm set $storeid --$name ...' moves it to a file for root alone");
-        $secrets->{$name} = $scfg->{$name};
+    for my $name (grep { defined($scfg->{$_}) } sort keys TNStor::Options::secrets()->%*) {
+        warn_once("storage '$storeid': $name stands in storage.cfg, readable for many; "
+            . way_out($storeid, $name)
+            . ' to a file for root alone');
+        $secrets->{$name} //= $scfg->{$name};
     }
     return $secrets;
 }

@@ -95,9 +95,19 @@ my $required = { api_host => {}, dataset => { fixed => 1 } };
 # What only this side needs to know.
 my $not_for_library = { map { $_ => 1 } qw(tn_status_cache enable_live_snapshots debug) };
 
+# What the NAS has no part in: set while it is away, too.
+my $local = {
+    %$not_for_library,
+    map { $_ => 1 }
+        qw(api_retry_max api_retry_delay use_by_path ipv6_by_path force_delete_on_inuse vmstate_storage
+        snapshot_volume_chains logout_on_free enable_bulk_operations tn_rollback_removes_newer)
+};
+
 sub properties () { return { %$inherited, %$new } }
 
 sub secrets () { return { %$secret } }
+
+sub concerns_nas ($name) { return exists(properties()->{$name}) && !$local->{$name} }
 
 sub options () {
     my $own = { map { $_ => $required->{$_} // { optional => 1 } } keys properties()->%* };

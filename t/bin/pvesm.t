@@ -93,9 +93,9 @@ subtest 'the verbs of a volume' => sub {
     refuses('add again', qr/exists already/, 'add', 'nas', '--api_key', $sim->{api_key}, @add);
     says('identity', qr/\A\S+\n\z/, 'identity', 'nas');
     says('alloc', qr/\Anas:vm-100-disk-0\n\z/, 'alloc', 'nas', 100, '', '8M');
-    says('alloc by name', qr/\Anas:vm-101-cloudinit\n\z/, 'alloc', 'nas', 101, 'vm-101-cloudinit', '4096');
-    says('list', qr/^nas:vm-100-disk-0 +raw +8388608 +100\nnas:vm-101-cloudinit +raw +4194304 +101\n\z/m, 'list', 'nas');
-    says('list of a guest', qr/\A[^\n]+\nnas:vm-101-cloudinit[^\n]+\n\z/, 'list', 'nas', '--vmid', 101);
+    says('alloc by name', qr/\Anas:vm-101-disk-7\n\z/, 'alloc', 'nas', 101, 'vm-101-disk-7', '4096');
+    says('list', qr/^nas:vm-100-disk-0 +raw +8388608 +100\nnas:vm-101-disk-7 +raw +4194304 +101\n\z/m, 'list', 'nas');
+    says('list of a guest', qr/\A[^\n]+\nnas:vm-101-disk-7[^\n]+\n\z/, 'list', 'nas', '--vmid', 101);
     says('path', qr{\A/dev/tnstor/nas/vm-100-disk-0\n\z}, 'path', 'nas:vm-100-disk-0');
     says('activate', qr/\A\z/, 'activate', 'nas:vm-100-disk-0');
     says('path when active', qr{\Aiscsi://\S+/\d+\n\z}, 'path', 'nas:vm-100-disk-0');
@@ -112,7 +112,7 @@ subtest 'the verbs of a volume' => sub {
     says('template', qr/\Anas:base-102-disk-0\n\z/, 'template', 'nas:vm-102-disk-0');
     says('clone', qr{\Anas:base-102-disk-0/vm-103-disk-0\n\z}, 'clone', 'nas:base-102-disk-0', 103);
     refuses('free of a template in use', qr/in use/, 'free', 'nas:base-102-disk-0');
-    says('free', qr/\A\z/, 'free', "nas:$_") for qw(base-102-disk-0/vm-103-disk-0 base-102-disk-0 vm-101-cloudinit);
+    says('free', qr/\A\z/, 'free', "nas:$_") for qw(base-102-disk-0/vm-103-disk-0 base-102-disk-0 vm-101-disk-7);
     says('list of nothing', qr/\A[^\n]+\n\z/, 'list', 'nas');
     says('remove', qr/\A\z/, 'remove', 'nas');
 };

@@ -16,7 +16,7 @@ my $IQN = 'iqn.2005-10.org.freenas.ctl:tnstor';
 # All on one node, and so of one cluster.
 my $node = TNSTest::node();
 
-my sub add (%more) { return new_storage($sim, tn_initiator => 'kernel', node_dir => $node, %more) }
+my sub add (%more) { return new_storage($sim, tn_initiator => 'kernel', use_multipath => 0, node_dir => $node, %more) }
 
 my sub add_fails (%more) { return error_of(sub { add(%more) }) // 'added' }
 
@@ -137,6 +137,64 @@ subtest 'a key that stands in storage.cfg works, and is warned about once' => su
     is_deeply($plugin->list_images('nas', { %$scfg, debug => $_ }, undef, undef, {}), [], 'works') for 0 .. 1;
     is(scalar(grep { m/api_key stands in storage\.cfg/ } @warnings), 1, 'one warning');
     is(scalar(grep { m/\Q$sim->{api_key}\E/ } @warnings), 0, 'without the key');
+};
+
+subtest 'a key that stands in storage.cfg is moved out as the warning says, and warned about until then' => sub {
+    my $cfg = add(target_iqn => undef);
+    my $scfg = { $cfg->{ids}->{nas}->%*, api_key => $sim->{api_key} };
+    no warnings qw(redefine);
+    for ([15, qr/--api_key \.\.\.' moves/], [12, qr/--api_key \.\.\. --delete api_key' moves/], [10, qr/then .*--delete api_key', move/]) {
+        my ($version, $pattern) = @$_;
+        local *PVE::Storage::APIVER = sub { $version };
+        my @warnings;
+        local $SIG{__WARN__} = sub ($line) { push @warnings, $line };
+        TNStor::Handles::secrets("nas-$version", $scfg);
+        like("@warnings", $pattern, "API $version: the command is one that PVE takes");
+    }
+    my @warnings;
+    local $SIG{__WARN__} = sub ($line) { push @warnings, $line };
+    ok(length(TNStor::Secrets::read('nas')->{api_key}), 'the file has a key, too');
+    $plugin->on_update_hook_full('nas', $scfg, {}, [], { api_key => $sim->{api_key} });
+    ok(!exists($scfg->{api_key}), 'and out of the section');
+    is(TNStor::Secrets::read('nas')->{api_key}, $sim->{api_key}, 'it is in the file');
+    my $both = { $cfg->{ids}->{nas}->%*, api_key => 'old' };
+    is(error_of(sub {
+        $plugin->on_update_hook_full('nas', $both, {}, ['api_key'], { api_key => $sim->{api_key} });
+    }), undef, 'deleted and set at once is set');
+    is(TNStor::Secrets::read('nas')->{api_key}, $sim->{api_key}, 'to the new one');
+};
+
+subtest 'a key in storage.cfg is warned about although the file has one' => sub {
+    my $cfg = add(target_iqn => undef);
+    my @warnings;
+    local $SIG{__WARN__} = sub ($line) { push @warnings, $line };
+    TNStor::Secrets::update('kept', { api_key => $sim->{api_key} });
+    my $secrets = TNStor::Handles::secrets('kept', { api_key => 'the-old-one' });
+    is(scalar(grep { m/'kept': api_key stands in storage\.cfg/ } @warnings), 1, 'warned');
+    is($secrets->{api_key}, $sim->{api_key}, "the file's is used");
+    TNStor::Secrets::remove('kept');
+};
+
+subtest 'up to API 12, CHAP is removed by one command although the hook is told of the secret alone' => sub {
+    no warnings qw(redefine);
+    my $cfg = add(target_iqn => undef);
+    my %section = ($cfg->{ids}->{nas}->%*, chap_user => 'guest');
+    TNStor::Secrets::update('nas', { api_key => $sim->{api_key}, chap_password => 'twelve-or-more' });
+    local *PVE::Storage::APIVER = sub { 12 };
+    local *PVE::Storage::config = sub { return { ids => { nas => \%section } } };
+    is(error_of(sub { $plugin->on_update_hook('nas', {}, chap_password => undef) }), undef, 'not refused');
+    is_deeply([keys TNStor::Secrets::read('nas')->%*], ['api_key'], 'the secret is gone');
+};
+
+subtest 'what concerns this node alone is set while the NAS is away' => sub {
+    my $cfg = add(target_iqn => undef);
+    my $scfg = $cfg->{ids}->{nas};
+    for my $option (qw(debug tn_status_cache api_retry_max logout_on_free)) {
+        my $costs = $sim->calls_of(sub { $plugin->on_update_hook_full('nas', $scfg, { $option => 1 }, [], {}) });
+        is_deeply($costs, {}, "$option: no call");
+    }
+    my $costs = $sim->calls_of(sub { $plugin->on_update_hook_full('nas', $scfg, { tn_sparse => 0 }, [], {}) });
+    ok(%$costs, 'an option of the NAS is asked about');
 };
 
 subtest 'remove works while the NAS is away, and keeps the data' => sub {

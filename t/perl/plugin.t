@@ -185,6 +185,7 @@ subtest 'the same with tn_initiator qemu: an address for QEMU, and no device' =>
     clean($_, 'what QEMU gets') for values %$blockdev;
     like(error_of(sub { $plugin->map_volume($nas, $own, t('vm-101-disk-0'), undef, undef) }), qr/tn_initiator kernel/, 'no device');
     like(error_of(sub { $plugin->alloc_image($nas, $own, 101, 'raw', t('vm-101-state-s1'), 1024) }), qr/vmstatestorage/, 'no RAM');
+    like(error_of(sub { $plugin->alloc_image($nas, $own, 101, 'raw', t('vm-101-cloudinit'), 4096) }), qr/another storage/, 'no cloud-init');
     $plugin->deactivate_volume($nas, $own, t('vm-101-disk-0'), undef, {});
     like(error_of(sub { $plugin->qemu_blockdev_options($own, $nas, 'vm-101-disk-0', '10.0', {}) }), qr/is not active on this node/,
         'nor an address without activation');

@@ -144,6 +144,16 @@ subtest 'a name that is taken: refused, or another one where that is allowed' =>
     is_deeply(\@warnings, ["volume nas:vm-200-disk-0 exists already, importing under another name\n"], 'one is told');
 };
 
+subtest 'a name is taken by a linked clone, too' => sub {
+    my $base = PVE::Storage::vdisk_create_base($cfg, PVE::Storage::vdisk_alloc($cfg, 'nas', 210, 'raw', undef, 1024));
+    my $clone = PVE::Storage::vdisk_clone($cfg, $base, 211);
+    like($clone, qr!/vm-211-disk-0\z!, 'it has its template in front');
+    local $SIG{__WARN__} = sub ($line) { };
+    my $new = import_of('nas:vm-211-disk-0', 1, pieces($stream));
+    is($new, 'nas:vm-211-disk-1', 'the next free name');
+    PVE::Storage::vdisk_free($cfg, $_) for $new, $clone, $base;
+};
+
 subtest 'with another name allowed, a failure of another kind is no reason for a second attempt' => sub {
     my $before = volids();
     my $costs = $sim->calls_of(sub {

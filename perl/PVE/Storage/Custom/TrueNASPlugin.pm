@@ -162,23 +162,24 @@ sub on_add_hook {
     return;
 }
 
-# Both generations of the hook: the section as it is now, what is set, what is deleted.
+# Both generations of the hook: the section as it is now, what is set, what is deleted; undef when PVE
+# does not tell that.
 my sub update ($storeid, $scfg, $update, $delete, $sensitive) {
     my $secrets = take_secrets($update, $sensitive);
-    my %gone = map { $_ => 1 } $delete->@*;
+    my %gone = map { $_ => 1 } ($delete // [])->@*;
     my $config = { %$scfg, %$update };
     delete $config->@{ keys %gone };
     delete $config->@{ keys %$secrets };
     check_combination($storeid, $config);
-    for my $name (grep { TNStor::Options::secrets()->{$_} } keys %gone) {
-        $secrets->{$name} = undef;
-    }
+    # deleted and set at once is set, as PVE has it
+    $secrets->{$_} //= undef for grep { TNStor::Options::secrets()->{$_} } keys %gone;
     my $all = { TNStor::Handles::secrets($storeid, $config)->%*, %$secrets };
     delete $all->@{ grep { !defined($all->{$_}) } keys %$all };
     die "storage '$storeid': api_key cannot be removed\n" if !defined($all->{api_key});
+    # where we do not know what goes beside a deleted secret, the NAS cannot judge the rest
+    my @secrets = grep { $delete || defined($secrets->{$_}) } keys %$secrets;
     # turning a storage off, or its node list, must work while the NAS is away
-    my %nas = map { $_ => 1 } keys TNStor::Options::properties()->%*;
-    if (grep { $nas{$_} } keys %$update, keys %$secrets) {
+    if (grep { TNStor::Options::concerns_nas($_) } keys %$update, @secrets) {
         eval { check_with_nas($storeid, $config, $all) };
         TNStor::Handles::rethrow($storeid, $@) if $@;
     }
@@ -191,13 +192,16 @@ my sub update ($storeid, $scfg, $update, $delete, $sensitive) {
 sub on_update_hook {
     my ($class, $storeid, $update, %sensitive) = @_;
     my $scfg = PVE::Storage::storage_config(PVE::Storage::config(), $storeid);
-    update($storeid, $scfg, $update, [], \%sensitive);
+    update($storeid, $scfg, $update, undef, \%sensitive);
     return;
 }
 
 sub on_update_hook_full {
     my ($class, $storeid, $scfg, $update, $delete, $sensitive) = @_;
-    update($storeid, $scfg, $update, $delete // [], $sensitive // {});
+    $sensitive //= {};
+    update($storeid, $scfg, $update, $delete // [], $sensitive);
+    # this is the section that PVE writes next: a secret that stood in it has moved to the file
+    delete $scfg->@{ grep { defined($sensitive->{$_}) } keys TNStor::Options::secrets()->%* };
     return;
 }
 
@@ -316,6 +320,9 @@ sub alloc_image {
     die "storage '$storeid': the state of a guest needs a device, which tn_initiator qemu has not:"
         . " set vmstatestorage of the guest to another storage\n"
         if $is_state && uses_qemu($scfg);
+    die "storage '$storeid': PVE writes a cloud-init drive through a device, which tn_initiator qemu has not:"
+        . " put the drive on another storage\n"
+        if ($name // '') =~ m/\Avm-\d+-cloudinit\z/ && uses_qemu($scfg);
     return untaint_volname(call($storeid, $scfg, 'volume_alloc', $vmid, $name, $size * 1024));
 }
 
@@ -576,6 +583,11 @@ sub volume_export {
     return;
 }
 
+my sub name_of ($class, $volid) {
+    my (undef, $name) = $class->parse_volname($volid =~ s/\A[^:]+://r);
+    return $name;
+}
+
 # Takes the wanted name; another one if that is taken and may be.
 my sub alloc_for_import ($class, $storeid, $scfg, $volname, $size_kib, $allow_rename) {
     my (undef, $name, $vmid) = $class->parse_volname($volname);
@@ -584,7 +596,9 @@ my sub alloc_for_import ($class, $storeid, $scfg, $volname, $size_kib, $allow_re
         $scfg->{shared},
         undef,
         sub {
-            my $is_taken = $class->list_images($storeid, $scfg, undef, ["$storeid:$name"], {})->@*;
+            # a linked clone has its template's name in front, a volume of plugin 1.x its LUN behind
+            my $is_taken = grep { name_of($class, $_->{volid}) eq $name }
+                $class->list_images($storeid, $scfg, undef, undef, {})->@*;
             warn "volume $storeid:$name exists already, importing under another name\n"
                 if $is_taken && $allow_rename;
             undef $name if $is_taken && $allow_rename;
