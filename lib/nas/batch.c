@@ -168,6 +168,14 @@ static int encode_all(struct tns_batch *b, struct tns_call *calls, struct tns_er
     return rc;
 }
 
+/* Nothing was sent: no call may look like a success to whoever asks for its own error. */
+static int not_sent(struct tns_batch *b, const struct tns_error *why, struct tns_error *err)
+{
+    for (size_t i = 0; i < b->n; i++)
+        b->items[i]->error = *why;
+    return tns__error_copy(err, why);
+}
+
 int tns__batch_run(struct tns_batch *b, struct tns_error *err)
 {
     _tns_free_ struct tns_call *calls = NULL;
@@ -177,14 +185,14 @@ int tns__batch_run(struct tns_batch *b, struct tns_error *err)
     if (!b)
         return tns__error_nomem(err);
     if (b->refused.code)
-        return tns__error_copy(err, &b->refused);
+        return not_sent(b, &b->refused, err);
     if (b->n == 0)
         return 0;
     calls = tns__calloc(b->n, sizeof(*calls));
     if (!calls)
-        return tns__error_nomem(err);
-    if (encode_all(b, calls, &why))
-        return tns__error_copy(err, &why);
+        tns__error_nomem(&why);
+    if (!calls || encode_all(b, calls, &why))
+        return not_sent(b, &why, err);
     if (tns__session_calls(b->session, calls, b->n, &why))
         first = &why;
     for (size_t i = 0; i < b->n; i++) {
@@ -200,7 +208,9 @@ const struct tns_error *tns__batch_error(const struct tns_batch *b, int i)
 {
     static const struct tns_error none = TNS_ERROR_INIT;
 
-    return b && i >= 0 && (size_t)i < b->n ? &b->items[i]->error : &none;
+    if (!b)
+        return &none;
+    return i >= 0 && (size_t)i < b->n ? &b->items[i]->error : &b->refused;
 }
 
 int tns__batch_run_one(struct tns_batch *b, struct tns_error *err, const char *fmt, ...)

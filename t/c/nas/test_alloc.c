@@ -102,6 +102,42 @@ START_TEST(any_allocation_may_fail)
 }
 END_TEST
 
+/* A volume is made by the first of several calls, and whether it was is asked of that call alone. */
+static int create_of_a_batch(void *user, struct tns_error *err)
+{
+    _tns_batch_ struct tns_batch *b = tns__batch_new(fix.s);
+    struct tns_zvol_spec spec = { .id = "tank/vm/vm-101-disk-0", .volsize_bytes = 1 << 30 };
+    struct tns_mapping_list *mappings = NULL;
+    int call, rc;
+
+    (void)user;
+    if (!b)
+        return tns__error_nomem(err);
+    fake.next = 0;
+    json_array_clear(fake.sent);
+    call = tns__zvol_create_put(b, &spec);
+    tns__mapping_list_put(b, NULL, &mappings);
+    rc = tns__batch_run(b, err);
+    if (json_array_size(fake.sent) == 0)
+        ck_assert_msg(tns__batch_error(b, call)->code, "never sent, and told as a success");
+    tns__mapping_list_free(mappings);
+    return rc;
+}
+
+START_TEST(a_call_that_was_never_sent_has_an_error_of_its_own)
+{
+    struct tns_error err = TNS_ERROR_INIT;
+
+    memset(&fix, 0, sizeof(fix));
+    fake_open("TrueNAS-25.10.2.1", TNS_DIALECT_JSONRPC);
+    fix.s = fake_session();
+    fake_reply(plausible("pool.dataset.create"));
+    fake_reply(plausible("iscsi.targetextent.query"));
+    tst_ok(create_of_a_batch(NULL, &err), &err);
+    ck_assert_uint_gt(tst_alloc_sweep(create_of_a_batch, NULL, NULL), 10);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("nas_alloc");
@@ -109,6 +145,7 @@ int main(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, any_allocation_may_fail, 0, OPS_COUNT);
+    tcase_add_test(tc, a_call_that_was_never_sent_has_an_error_of_its_own);
     suite_add_tcase(s, tc);
     return tst_run(s);
 }
