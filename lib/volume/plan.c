@@ -49,28 +49,49 @@ static int step_read_back(struct tns_storage *st, const struct tns_step *step, v
     return -err->code;
 }
 
+/* A second attempt that never reached the NAS says nothing about the first one. */
+static bool not_asked(const struct tns_error *err)
+{
+    return err->code == TNS_E_TIMEOUT || err->code == TNS_E_CANCELLED ||
+           err->code == TNS_E_TRANSPORT;
+}
+
+/* Only with time left: what is not there yet may be under way, and a repeat that nobody can wait
+ * for would tell nothing. */
+static int step_again(struct tns_storage *st, const struct tns_step *step, void *op,
+                      bool *ret_done, struct tns_error *err)
+{
+    int rc;
+
+    if (tns__ctx_left_ms(st->ctx) < STEP_MIN_MS)
+        return -err->code;
+    tns__error_clear(err);
+    rc = step->act(op, err);
+    if (rc == 0)
+        return 0;
+    if (not_asked(err))
+        err->flags |= TNS_F_OUTCOME_UNKNOWN;
+    rc = step_read_back(st, step, op, ret_done, err);
+    return rc ? rc : -err->code;
+}
+
 /* Never a blind repeat: what may have happened is looked at first, and once more after
  * the second attempt, whose refusal may be the first one's late success. */
 static int step_attempt(struct tns_storage *st, const struct tns_step *step, void *op,
                         struct tns_error *err)
 {
-    unsigned tries;
     bool done = false;
     int rc = step->act(op, err);
 
     if (rc == 0 || !step->verify || !(err->flags & TNS_F_OUTCOME_UNKNOWN))
         return rc;
-    for (tries = 0; rc && tries < 2; tries++) {
-        rc = step_read_back(st, step, op, &done, err);
-        if (rc)
-            return rc;
-        if (done || tries == 0)
-            tns__error_clear(err);
-        if (done)
-            return 0;
-        rc = tries == 0 ? step->act(op, err) : -err->code;
+    rc = step_read_back(st, step, op, &done, err);
+    if (rc == 0 && !done)
+        rc = step_again(st, step, op, &done, err);
+    if (done) {
+        tns__error_clear(err);
+        return 0;
     }
-    err->flags &= ~(uint32_t)TNS_F_OUTCOME_UNKNOWN;
     return rc;
 }
 
