@@ -109,9 +109,10 @@ static int set_tags_put(struct tns_batch *b, const char *id, const json_t *tags,
     return tns__batch_last(b);
 }
 
-int tns__dataset_set_tags_put(struct tns_batch *b, const char *id, const json_t *tags)
+int tns__dataset_set_tags_of_put(struct tns_batch *b, const char *id, const json_t *tags,
+                                 const char *tag, const char *value)
 {
-    return set_tags_put(b, id, tags, NULL, NULL, NULL);
+    return set_tags_put(b, id, tags, tag, value, NULL);
 }
 
 static int read_back(struct tns_session *s, const char *id, const json_t *tags,

@@ -172,7 +172,8 @@ int tns__dataset_set_tags(struct tns_session *s, const char *id, const json_t *t
  * out to be another one by now, which has the new tags all the same. */
 int tns__dataset_set_tags_of(struct tns_session *s, const char *id, const json_t *tags,
                              const char *tag, const char *value, struct tns_error *err);
-int tns__dataset_set_tags_put(struct tns_batch *b, const char *id, const json_t *tags);
+int tns__dataset_set_tags_of_put(struct tns_batch *b, const char *id, const json_t *tags,
+                                 const char *tag, const char *value);
 int tns__zvol_resize(struct tns_session *s, const char *id, uint64_t volsize_bytes,
                      bool sparse, struct tns_error *err);
 /* readonly ON/OFF of a zvol (temporary clones). */

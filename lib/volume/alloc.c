@@ -135,7 +135,7 @@ static int resume(struct tns_make *m, const struct tns_volname *name, struct tns
         m->target_id = vol->mapping->target_id;
         m->lun = vol->mapping->lun;
     }
-    m->resumed = true;
+    m->resumed = m->marked = true;
     tns__make_clear(m);
     return tns__make_export(m, err);
 }

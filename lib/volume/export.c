@@ -100,7 +100,9 @@ static int act_extent(void *op, struct tns_error *err)
         return 0;
     rc = extent_create(m, &local);
     if (rc == -TNS_E_EXISTS && m->made_zvol) {
-        rc = stale_extent_remove(m, &removed, err);
+        rc = tns__make_still_ours(m, err);
+        if (rc == 0)
+            rc = stale_extent_remove(m, &removed, err);
         if (rc)
             return rc;
         if (removed) {
@@ -143,8 +145,10 @@ static int verify_extent(void *op, bool *ret_done, struct tns_error *err)
 static int undo_extent(void *op, struct tns_error *err)
 {
     struct tns_make *m = op;
-    int rc = m->made_extent ? tns__extent_remove(m->st, m->extent_id, err) : 0;
+    int rc = m->made_extent ? tns__make_may_undo(m, err) : 0;
 
+    if (rc == 0 && m->made_extent)
+        rc = tns__extent_remove(m->st, m->extent_id, err);
     if (rc == 0)
         m->made_extent = false;
     return rc;
@@ -253,8 +257,10 @@ static int verify_mapping(void *op, bool *ret_done, struct tns_error *err)
 static int undo_mapping(void *op, struct tns_error *err)
 {
     struct tns_make *m = op;
-    int rc = m->made_mapping ? tns__mapping_remove(m->st, m->mapping_id, err) : 0;
+    int rc = m->made_mapping ? tns__make_may_undo(m, err) : 0;
 
+    if (rc == 0 && m->made_mapping)
+        rc = tns__mapping_remove(m->st, m->mapping_id, err);
     if (rc == 0 && m->made_mapping) {
         tns__lun_freed(m->st, m->lun);
         m->made_mapping = false;
@@ -341,7 +347,7 @@ static int confirm_once(struct tns_make *m, bool *ret_yield, struct tns_error *e
     tns__mapping_list_put(b, &by_target, &mappings);
     if (!m->nas_refuses_twins || m->resumed)
         tns__extent_list_put(b, &by_disk, &extents);
-    tns__dataset_set_tags_put(b, m->zvol, tags);
+    tns__dataset_set_tags_of_put(b, m->zvol, tags, m->marked ? TNS_TAG_OP : NULL, m->op);
     rc = tns__batch_run(b, err);
     if (rc == 0 && extents)
         rc = judge_extents(m, extents, err);

@@ -104,7 +104,7 @@ static int create_failed(struct tns_make *m, const struct tns_batch *b, int pare
 
 static void zvol_is_made(struct tns_make *m)
 {
-    m->have_zvol = m->made_zvol = m->got_name = true;
+    m->have_zvol = m->made_zvol = m->got_name = m->marked = true;
 }
 
 /* Creation goes first in the batch, and its outcome is what counts. */
@@ -132,8 +132,6 @@ static int create_new(struct tns_make *m, const json_t *tags, struct tns_error *
     tns__make_queries_put(b, m);
     rc = tns__batch_run(b, err);
     create = tns__batch_error(b, call);
-    if (!create)
-        return rc ? rc : tns__error_set(err, TNS_E_BUG, "the batch was not sent");
     if (create->code)
         return create_failed(m, b, parent_call, create, err);
     if (m->staged)
@@ -199,17 +197,47 @@ static int verify_zvol(void *op, bool *ret_done, struct tns_error *err)
     return 0;
 }
 
+int tns__make_still_ours(struct tns_make *m, struct tns_error *err)
+{
+    struct tns_dataset_list *found = NULL;
+    int rc = find_dataset(m, m->zvol, &found, err);
+
+    if (rc)
+        return rc;
+    m->lost = found->n != 1 || !tns__tag_is(&found->items[0], TNS_TAG_OP, m->op);
+    tns__dataset_list_free(found);
+    if (!m->lost)
+        return 0;
+    m->made_zvol = m->have_staging = m->made_extent = m->made_mapping = false;
+    return tns__error_set(err, TNS_E_CONFLICT, "%s was taken over by another process",
+                          m->zvol);
+}
+
+int tns__make_may_undo(struct tns_make *m, struct tns_error *err)
+{
+    struct tns_error local = TNS_ERROR_INIT;
+    int rc;
+
+    if (!m->marked || m->checked)
+        return 0;
+    rc = tns__make_still_ours(m, &local);
+    m->checked = rc == 0 || m->lost;
+    m->unsure = !m->checked;
+    return m->checked ? 0 : tns__error_copy(err, &local);
+}
+
+/* Before it has its final name nobody but this operation knows of it. */
 static int undo_zvol(void *op, struct tns_error *err)
 {
     struct tns_make *m = op;
-    int rc = 0;
+    int rc = m->made_zvol ? tns__make_may_undo(m, err) : 0;
 
-    if (m->made_zvol)
+    if (rc == 0 && m->made_zvol)
         rc = tns__zvol_remove(m->st, m->zvol, err);
-    else if (m->have_staging)
+    else if (rc == 0 && m->have_staging)
         rc = tns__zvol_remove(m->st, m->staging, err);
     if (rc == 0)
-        m->made_zvol = m->have_zvol = m->have_staging = false;
+        m->made_zvol = m->have_zvol = m->have_staging = m->marked = false;
     return rc;
 }
 
@@ -272,8 +300,24 @@ static const struct tns_step zvol_steps[] = {
     { "readonly", act_readonly, tns__verify_repeat, NULL },
 };
 
+/* What became of the volume says more than what the plan failed with. */
+static int run_failed(struct tns_make *m, const struct tns_error *why,
+                      struct tns_error *err)
+{
+    if (m->lost && why->code != TNS_E_CONFLICT)
+        return tns__error_set(err, TNS_E_CONFLICT,
+                              "%s was taken over by another process, while this one "
+                              "failed: %s",
+                              m->zvol, why->text);
+    tns__error_copy(err, why);
+    if (m->unsure)
+        err->flags |= TNS_F_OUTCOME_UNKNOWN;
+    return -err->code;
+}
+
 static int run(struct tns_make *m, size_t skip, struct tns_error *err)
 {
+    struct tns_error local = TNS_ERROR_INIT;
     struct tns_step steps[8];
     char what[TNS_VOLNAME_CAP + 32];
     size_t n = 0;
@@ -286,7 +330,8 @@ static int run(struct tns_make *m, size_t skip, struct tns_error *err)
         steps[n++] = tns__make_export_steps[i];
 
     tns__fmt(what, sizeof(what), "%s %s", m->what, m->volname);
-    return tns__plan_run(m->st, what, steps, n, m, err);
+    m->lost = m->checked = m->unsure = false;
+    return tns__plan_run(m->st, what, steps, n, m, &local) ? run_failed(m, &local, err) : 0;
 }
 
 int tns__make_run(struct tns_make *m, struct tns_error *err)

@@ -35,6 +35,10 @@ struct tns_make {
     bool have_zvol; /* there, and ours */
     bool made_zvol; /* by this run */
     bool got_name;  /* likewise, if since undone: EXISTS is about another object then */
+    bool marked;    /* its op is on the zvol: that another process took over shows */
+    bool lost;      /* one did: nothing is ours any more */
+    bool checked;   /* before the first thing is undone */
+    bool unsure;    /* whose it is could not be asked */
     bool made_extent;
     bool made_mapping;
     int64_t extent_id;
@@ -60,6 +64,16 @@ void tns__make_queries_put(struct tns_batch *b, struct tns_make *m);
 int tns__make_run(struct tns_make *m, struct tns_error *err);
 /* The steps behind the zvol only: for a zvol that exists and is ours. */
 int tns__make_export(struct tns_make *m, struct tns_error *err);
+
+/*
+ * A maker that stood still for longer than TNS_OP_MAX_S counts as dead: another process may have
+ * put its own op on the zvol and carried on, with the ids that we were given, or have removed it
+ * and made one of that name. Asked before anything goes that may be another's by now.
+ */
+/* TNS_E_CONFLICT when the zvol is another's, and m says then that nothing is ours. */
+int tns__make_still_ours(struct tns_make *m, struct tns_error *err);
+/* The same for an undo, once a plan: a success when there is nothing left to undo. */
+int tns__make_may_undo(struct tns_make *m, struct tns_error *err);
 
 /* "tnstor <owner> <storeid> <op>": extents that we made say so. */
 bool tns__extent_comment(const struct tns_storage *st, const char *op, char *ret,
