@@ -107,38 +107,74 @@ static int check_new_name(uint64_t vmid, const char *new_name, struct tns_error 
     return rc;
 }
 
+/* The volume that an earlier run of this very request brought there, among those with a name of the new
+ * guest; NULL: none did. */
+static const struct tns_dataset *moved_before(const struct tns_storage *st,
+                                              const struct tns_dataset_list *found,
+                                              const char *old_zvol)
+{
+    size_t i;
+
+    for (i = 0; i < found->n; i++) {
+        const struct tns_dataset *ds = &found->items[i];
+
+        if (tns__tag_whose(st, ds) == TNS_WHOSE_MINE && strcmp(ds->id, old_zvol) != 0 &&
+            (tns__tag_is(ds, TNS_TAG_WAS, old_zvol) ||
+             tns__tag_is(ds, TNS_TAG_SELF, old_zvol)))
+            return ds;
+    }
+    return NULL;
+}
+
+/* What bears a name of the new guest, and whether anything bears the old name: then what came from it once
+ * is another volume. */
+static int ask_names(struct tns_storage *st, struct tns_names *names, const char *old_zvol,
+                     bool *ret_old_is_there, struct tns_error *err)
+{
+    _tns_batch_ struct tns_batch *b = tns__batch_new(st->session);
+    const char *ids[] = { old_zvol, NULL };
+    struct tns_dataset_filter filter = { .ids = ids, .minimal = true };
+    struct tns_dataset_list *old = NULL;
+    int rc;
+
+    if (!b)
+        return tns__error_nomem(err);
+    tns__names_put(b, names);
+    tns__dataset_list_put(b, &filter, &old);
+    rc = tns__batch_run(b, err);
+    *ret_old_is_there = rc == 0 && old->n > 0;
+    tns__dataset_list_free(old);
+    return rc;
+}
+
 /* The name that an earlier run of this very request chose, or else the first free one. */
 static int choose_name(struct tns_storage *st, const char *volname, uint64_t vmid,
                        char leaf[TNS_LEAF_CAP], struct tns_error *err)
 {
     _tns_names_ struct tns_names *names = tns__alloc(sizeof(*names));
-    _tns_batch_ struct tns_batch *b = tns__batch_new(st->session);
+    const struct tns_dataset *moved = NULL;
     struct tns_volname name;
     char old_zvol[TNS_ZVOL_CAP];
-    size_t i;
-    int rc = names && b ? tns__volname_parse(volname, &name, err) : tns__error_nomem(err);
+    bool old_is_there = false;
+    int rc = names ? tns__volname_parse(volname, &name, err) : tns__error_nomem(err);
 
     if (rc == 0)
         rc = tns__zvol_name(st->opt.dataset, name.leaf, old_zvol, err);
     if (rc == 0)
         rc = tns__names_fill(st, vmid, 0, names, err);
-    if (rc)
-        return rc;
-    tns__names_put(b, names);
-    rc = tns__batch_run(b, err);
+    if (rc == 0)
+        rc = ask_names(st, names, old_zvol, &old_is_there, err);
     if (rc == 0)
         rc = tns__owner_load(st, false, err);
-    for (i = 0; rc == 0 && i < names->found->n; i++) {
-        const struct tns_dataset *ds = &names->found->items[i];
-
-        if (tns__tag_whose(st, ds) == TNS_WHOSE_MINE && strcmp(ds->id, old_zvol) != 0 &&
-            (tns__tag_is(ds, TNS_TAG_WAS, old_zvol) ||
-             tns__tag_is(ds, TNS_TAG_SELF, old_zvol)))
-            return tns__fmt(leaf, TNS_LEAF_CAP, "%s", tns__leaf_of(st->opt.dataset, ds->id))
-                       ? 0
-                       : -TNS_E_BUG;
-    }
-    return rc ? rc : tns__names_next(st, names, leaf, err);
+    if (rc)
+        return rc;
+    if (!old_is_there)
+        moved = moved_before(st, names->found, old_zvol);
+    if (!moved)
+        return tns__names_next(st, names, leaf, err);
+    return tns__fmt(leaf, TNS_LEAF_CAP, "%s", tns__leaf_of(st->opt.dataset, moved->id))
+               ? 0
+               : tns__error_set(err, TNS_E_BUG, "no room for a leaf");
 }
 
 static int rename_volume(struct tns_storage *st, const char *volname, uint64_t vmid,

@@ -13,6 +13,7 @@
 #include "volume/free.h"
 #include "volume/make.h"
 #include "volume/rename.h"
+#include "volume/staging.h"
 #include "volume/tag.h"
 #include "volume/tempclone.h"
 
@@ -54,7 +55,9 @@ static int remove_zvol(struct reconcile *r, const struct tns_dataset *ds,
     _tns_vol_ struct tns_vol *vol = NULL;
     const char *volname = tns__dataset_tag(ds, TNS_TAG_VOLNAME);
     char linkname[TNS_VOLNAME_CAP];
-    bool linked = volname && tns__linkname(volname, NULL, linkname);
+    /* under its first name it was never mapped, and the name that it was to have may be another's now */
+    bool is_staging = tns__staging_is_ours(r->st, tns__leaf_of(r->st->opt.dataset, ds->id));
+    bool linked = !is_staging && volname && tns__linkname(volname, NULL, linkname);
     int rc =
         resolve_id(r->st, ds->id, TNS_R_SNAPSHOTS | TNS_R_CLONES | TNS_R_EXPORT, &vol, err);
 

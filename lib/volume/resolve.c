@@ -156,7 +156,8 @@ static int choose(struct tns_storage *st, struct tns_vol *vol, const struct cand
     }
     if (vol->ds)
         vol->whose = tns__tag_whose(st, vol->ds);
-    if (!(flags & TNS_R_EXTENTS))
+    /* what stands under the name and is not it keeps what exports it */
+    if (!(flags & TNS_R_EXTENTS) || (!vol->ds && find_id(vol->datasets, vol->zvol)))
         return 0;
     return tns__export_find(vol->zvol, vol->extents[vol->chosen], vol->mappings,
                             vol->targets, &vol->extent, &vol->mapping, &vol->target, err);

@@ -333,6 +333,29 @@ START_TEST(test_rename_moves_the_volume_and_its_extent_and_keeps_its_naa)
 }
 END_TEST
 
+/* PVE names no target; the guest's next disk has the name of the one that went. */
+START_TEST(test_a_second_disk_of_one_name_moves_to_the_same_guest_beside_the_first)
+{
+    struct vt v;
+    char name[256];
+
+    if (!cell_renames())
+        return;
+    vt_open(&v, tst_cell_sim());
+    vt_ok(&v, tns_volume_alloc(v.st, 100, NULL, GIB, name, &v.err));
+    vt_ok(&v, tns_volume_rename(v.st, "vm-100-disk-0", 200, NULL, name, &v.err));
+    ck_assert_str_eq(name, "vm-200-disk-0");
+    vt_ok(&v, tns_volume_alloc(v.st, 100, NULL, 2 * GIB, name, &v.err));
+    ck_assert_str_eq(name, "vm-100-disk-0");
+    vt_ok(&v, tns_volume_rename(v.st, "vm-100-disk-0", 200, NULL, name, &v.err));
+    ck_assert_str_eq(name, "vm-200-disk-1");
+    ck_assert(vt_listed(&v, "vm-200-disk-0") && vt_listed(&v, "vm-200-disk-1"));
+    ck_assert(!vt_listed(&v, "vm-100-disk-0"));
+    ck_assert_uint_eq(vt_invariants(&v), 0);
+    vt_close(&v);
+}
+END_TEST
+
 START_TEST(test_notes_and_the_protected_flag_are_kept)
 {
     struct vt v;
@@ -374,6 +397,8 @@ static void add(TCase *tc)
     tcase_add_test(tc,
                    test_a_clone_of_a_snapshot_blocks_deleting_it_until_promoted_or_freed);
     tcase_add_test(tc, test_rename_moves_the_volume_and_its_extent_and_keeps_its_naa);
+    tcase_add_test(tc,
+                   test_a_second_disk_of_one_name_moves_to_the_same_guest_beside_the_first);
     tcase_add_test(tc, test_notes_and_the_protected_flag_are_kept);
 }
 

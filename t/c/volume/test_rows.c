@@ -103,6 +103,41 @@ START_TEST(test_c01_a_zvol_of_another_node_is_removed_when_its_maker_must_be_ove
 }
 END_TEST
 
+/* Only where a volume has another name first. */
+START_TEST(
+    test_c01_what_a_dead_maker_left_goes_and_the_volume_that_has_the_name_stays_mapped)
+{
+    struct tns_addr portal = { .host = "127.0.0.1", .port = 3260 };
+    struct tns_want want = { .storeid = "nas",
+                             .linkname = DISK,
+                             .naa = "6589cfc0000000000000000000000001",
+                             .lun = 7,
+                             .size_bytes = GIB,
+                             .portals = &portal,
+                             .n_portals = 1 };
+    struct tns_record record = { .memory = NULL };
+    _tns_json_ json_t *report = NULL;
+    struct vt v;
+
+    if (!tst_cell_is("26", NULL))
+        return;
+    vt_open(&v, tst_cell_sim());
+    vt_dies_at(&v, "n2", "tag", ask_alloc);
+    a_disk(&v);
+    want.target_iqn = v.iqn;
+    vt_ok(&v, tns__record_write(&v.st->node, &want, &v.err));
+    an_hour_later(&v, true);
+    vt_ok(&v, tns_storage_reconcile(v.st, 1, &report, &v.err));
+    an_hour_later(&v, false);
+    vt_ok(&v, tns__record_read(&v.st->node, "nas", DISK, &record, &v.err));
+    tns__record_clear(&record);
+    whole(&v);
+    vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
+    vt_nothing_left(&v); /* what the dead maker left least of all */
+    vt_close(&v);
+}
+END_TEST
+
 START_TEST(test_c02_an_extent_without_mapping_is_finished_or_freed)
 {
     struct vt v;
@@ -616,6 +651,9 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_c01_a_zvol_whose_maker_died_is_finished_by_the_same_request);
     tcase_add_test(tc,
                    test_c01_a_zvol_of_another_node_is_removed_when_its_maker_must_be_over);
+    tcase_add_test(
+        tc,
+        test_c01_what_a_dead_maker_left_goes_and_the_volume_that_has_the_name_stays_mapped);
     tcase_add_test(tc, test_c02_an_extent_without_mapping_is_finished_or_freed);
     tcase_add_test(tc,
                    test_c03_a_complete_volume_that_was_not_marked_is_verified_and_marked);

@@ -206,6 +206,7 @@ START_TEST(test_a_template_of_before_the_release_could_rename_is_found_and_clone
     struct vt v;
     char name[256];
     char text[1024];
+    json_t *report = NULL;
 
     vt_open(&v, tst_cell_sim());
     snprintf(text, sizeof(text),
@@ -223,6 +224,13 @@ START_TEST(test_a_template_of_before_the_release_could_rename_is_found_and_clone
     ck_assert_str_eq(name, "base-100-disk-0/vm-101-disk-0");
     vt_fails(&v, tns_volume_free(v.st, "base-100-disk-0", &v.err), TNS_E_CONFLICT);
     vt_ok(&v, tns_volume_free(v.st, name, &v.err));
+    vt_ok(&v, tns_storage_reconcile(v.st, 1, &report, &v.err)); /* publishes it */
+    json_decref(report);
+    ck_assert_int_gt(vt_lun_of(&v, DISK), 0);
+    /* by a name that it has no more, nothing of it goes */
+    vt_ok(&v, tns_volume_free(v.st, DISK, &v.err));
+    ck_assert_int_gt(vt_lun_of(&v, DISK), 0);
+    ck_assert(vt_listed(&v, "base-100-disk-0"));
     vt_ok(&v, tns_volume_free(v.st, "base-100-disk-0", &v.err));
     vt_nothing_left(&v);
     vt_close(&v);
