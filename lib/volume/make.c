@@ -138,8 +138,10 @@ static int create_new(struct tns_make *m, const json_t *tags, struct tns_error *
         m->have_staging = true;
     else
         zvol_is_made(m);
+    /* by now a thick one has taken its room, which the NAS judged */
     if (rc == 0 && parent_call >= 0)
-        rc = tns__preflight(m->st, m->parent, m->zvol, m->size_bytes, 0, err);
+        rc = tns__preflight(m->st, m->parent, m->zvol, opt->sparse ? m->size_bytes : 0,
+                            opt->sparse ? 0 : m->size_bytes, err);
     return rc;
 }
 

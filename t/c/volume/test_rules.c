@@ -239,6 +239,22 @@ END_TEST
 
 /* ---- what is refused ---- */
 
+/* Over REST the room is asked for when the volume has taken it already. */
+START_TEST(test_a_thick_volume_with_a_name_has_the_80_percent_that_the_nas_allows)
+{
+    struct vt v;
+    char name[256];
+
+    vt_open(&v, tst_cell_sim());
+    vt_own_pool(&v, 20 * GIB, "{\"tn_sparse\": \"0\"}");
+    vt_fails(&v, tns_volume_alloc(v.st, 100, DISK, 17 * GIB, name, &v.err), TNS_E_CAPACITY);
+    ck_assert(!vt_exists(&v, DISK));
+    vt_ok(&v, tns_volume_alloc(v.st, 100, DISK, 15 * GIB, name, &v.err));
+    ck_assert_uint_eq(vt_invariants(&v), 0);
+    vt_close(&v);
+}
+END_TEST
+
 START_TEST(test_names_outside_the_grammar_are_refused_before_anything_is_sent)
 {
     static const char *const bad[] = {
@@ -753,6 +769,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, test_a_replica_with_our_tags_is_foreign_until_it_is_adopted);
     tcase_add_test(tc,
                    test_a_template_of_before_the_release_could_rename_is_found_and_cloned);
+    tcase_add_test(tc,
+                   test_a_thick_volume_with_a_name_has_the_80_percent_that_the_nas_allows);
     tcase_add_test(tc, test_names_outside_the_grammar_are_refused_before_anything_is_sent);
     tcase_add_test(tc, test_names_in_both_forms_are_parsed);
     tcase_add_test(tc, test_a_volume_too_large_names_the_numbers_and_leaves_nothing);
