@@ -260,6 +260,7 @@ static void *multipathd_main(void *arg)
 {
     struct world *w = arg;
 
+    atomic_store(&w->is_up, true);
     while (!atomic_load(&w->stop)) {
         struct pollfd pfd = { .fd = w->listen_fd, .events = POLLIN };
         int fd;
@@ -289,7 +290,10 @@ void w_multipathd_start(struct world *w)
                           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)),
                      0);
     ck_assert_int_eq(listen(w->listen_fd, 16), 0);
+    atomic_store(&w->is_up, false);
     ck_assert_int_eq(pthread_create(&w->thread, NULL, multipathd_main, w), 0);
+    /* a thread that starts holds the sanitizer's allocator: whoever forks then has a child that hangs */
+    tst_eventually(atomic_load(&w->is_up), 10000);
 }
 
 void world_multipathd_stop(struct world *w)

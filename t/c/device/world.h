@@ -96,7 +96,7 @@ struct world {
     char socket_name[64];
     int listen_fd;
     pthread_t thread;
-    atomic_bool stop, is_wedged;
+    atomic_bool is_up, stop, is_wedged;
     bool makes_maps; /* by itself, as paths with listed WWIDs appear */
     bool queues;
     bool keeps_maps; /* "remove map" ends in "timeout" */
