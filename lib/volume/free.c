@@ -196,12 +196,10 @@ static int act_snapshots(void *op, struct tns_error *err)
     for (i = 0; i < snaps->n; i++) {
         const struct tns_error *e = tns__batch_error(b, (int)i);
 
-        if (e && e->code && e->code != TNS_E_NOTFOUND) {
+        if (e->code && e->code != TNS_E_NOTFOUND) {
             tns__error_clear(err);
             return tns__error_copy(err, e);
         }
-        if (!e)
-            return rc;
     }
     tns__error_clear(err);
     return 0;

@@ -47,11 +47,6 @@ static int ask_rename(struct tns_storage *st, struct tns_error *err)
 }
 
 /* The node's clock and the NAS's may differ by minutes, so an hour it is. */
-static void an_hour_later(const struct vt *v, bool later)
-{
-    tst_sim_world(v->sim, later ? "{\"clock_offset\": 3600}" : "{\"clock_offset\": 0}");
-}
-
 START_TEST(test_a_deletion_cut_short_on_a_dead_node_is_finished_when_it_must_be_over)
 {
     struct vt v;
@@ -60,9 +55,9 @@ START_TEST(test_a_deletion_cut_short_on_a_dead_node_is_finished_when_it_must_be_
     a_disk(&v);
     vt_dies_at(&v, "n2", "mark", ask_free);
     reconciled(&v, DISK, "deleting", "none"); /* n2 may be at it still */
-    an_hour_later(&v, true);
+    vt_an_hour_later(&v, true);
     reconciled(&v, DISK, "half-freed", "removed");
-    an_hour_later(&v, false);
+    vt_an_hour_later(&v, false);
     vt_nothing_left(&v);
     vt_close(&v);
 }
@@ -78,9 +73,9 @@ START_TEST(test_a_rename_cut_short_on_a_dead_node_is_finished_when_it_must_be_ov
     a_disk(&v);
     vt_dies_at(&v, "n2", "rename", ask_rename);
     reconciled(&v, "vm-200-disk-0", "renaming", "none");
-    an_hour_later(&v, true);
+    vt_an_hour_later(&v, true);
     reconciled(&v, "vm-200-disk-0", "half-renamed", "finished");
-    an_hour_later(&v, false);
+    vt_an_hour_later(&v, false);
     ck_assert(vt_listed(&v, "vm-200-disk-0"));
     ck_assert_uint_eq(vt_invariants(&v), 0);
     vt_close(&v);

@@ -56,11 +56,6 @@ static void reconciled(struct vt *v, const char *leaf, const char *class,
     ck_assert_str_eq(json_string_value(json_object_get(row, "action")), action);
 }
 
-static void an_hour_later(const struct vt *v, bool later)
-{
-    tst_sim_world(v->sim, later ? "{\"clock_offset\": 3600}" : "{\"clock_offset\": 0}");
-}
-
 static void whole(struct vt *v)
 {
     ck_assert(vt_listed(v, DISK));
@@ -95,9 +90,9 @@ START_TEST(test_c01_a_zvol_of_another_node_is_removed_when_its_maker_must_be_ove
     tst_says(&v.err, "n2");
     tns__error_clear(&v.err);
     reconciled(&v, DISK, "creating", "none");
-    an_hour_later(&v, true);
+    vt_an_hour_later(&v, true);
     reconciled(&v, DISK, "half-made", "removed");
-    an_hour_later(&v, false);
+    vt_an_hour_later(&v, false);
     vt_nothing_left(&v);
     vt_close(&v);
 }
@@ -126,9 +121,9 @@ START_TEST(
     a_disk(&v);
     want.target_iqn = v.iqn;
     vt_ok(&v, tns__record_write(&v.st->node, &want, &v.err));
-    an_hour_later(&v, true);
+    vt_an_hour_later(&v, true);
     vt_ok(&v, tns_storage_reconcile(v.st, 1, &report, &v.err));
-    an_hour_later(&v, false);
+    vt_an_hour_later(&v, false);
     vt_ok(&v, tns__record_read(&v.st->node, "nas", DISK, &record, &v.err));
     tns__record_clear(&record);
     whole(&v);

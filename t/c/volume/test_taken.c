@@ -49,11 +49,6 @@ static void look(const struct vt *v, struct made *ret)
     }
 }
 
-static void an_hour_later(const struct vt *v, bool later)
-{
-    tst_sim_world(v->sim, later ? "{\"clock_offset\": 3600}" : "{\"clock_offset\": 0}");
-}
-
 static void another_takes_over(const char *what, const char *step, int after)
 {
     struct tns_error err = TNS_ERROR_INIT;
@@ -64,11 +59,11 @@ static void another_takes_over(const char *what, const char *step, int after)
     if (after || strcmp(step, scene.step) != 0)
         return;
     tns__plan_hook = NULL;
-    an_hour_later(scene.v, true);
+    vt_an_hour_later(scene.v, true);
     other = vt_more(scene.v, "n2", NULL);
     tst_ok(tns_volume_alloc(other, 100, DISK, GIB, name, &err), &err);
     tns_storage_close(other);
-    an_hour_later(scene.v, false);
+    vt_an_hour_later(scene.v, false);
     look(scene.v, &scene.other);
     ck_assert_int_gt(scene.other.extent, 0);
     ck_assert_int_gt(scene.other.mapping, 0);

@@ -67,6 +67,11 @@ struct tns_storage *vt_more(const struct vt *v, const char *node, const char *op
     return st;
 }
 
+void vt_an_hour_later(const struct vt *v, bool later)
+{
+    tst_sim_world(v->sim, later ? "{\"clock_offset\": 3600}" : "{\"clock_offset\": 0}");
+}
+
 void vt_world(const struct vt *v, const char *json_fmt)
 {
     char text[4096];

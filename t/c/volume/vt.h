@@ -78,5 +78,7 @@ json_int_t vt_trips(struct vt *v);
 json_int_t vt_calls(const struct vt *v);
 /* A fault or an object of the world, with %s for the dataset (at most four times). */
 void vt_world(const struct vt *v, const char *json_fmt);
+/* By the clock of the NAS, so that whoever is at work counts as dead; or back again. */
+void vt_an_hour_later(const struct vt *v, bool later);
 
 #endif
